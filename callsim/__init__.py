@@ -1,0 +1,1 @@
+"""The face of callsim: command line, scenario files, studies and reports."""

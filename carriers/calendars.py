@@ -1,0 +1,179 @@
+"""Local time for the simulator and the live side: hours of the week, windows, years and months."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MONDAY = 4 * DAY
+"""1970-01-05 was a Monday: seconds from the epoch to the first Monday 00:00."""
+
+
+@dataclass(frozen=True)
+class WeeklyHours:
+    """Opening hours as sorted, disjoint spans of the local week, in seconds from Monday 00:00.
+
+    An empty tuple of spans is never open; one span (0, WEEK) is always open. A span never crosses the
+    week's end: `Sat 22:00-Mon 06:00` is two spans.
+    """
+
+    spans: tuple[tuple[float, float], ...]
+
+    @property
+    def always(self) -> bool:
+        """Whether it is open around the clock."""
+        return self.spans == ((0.0, WEEK),)
+
+
+ALWAYS = WeeklyHours(((0.0, WEEK),))
+
+
+class Zone:
+    """Seconds since a start instant, told as local time.
+
+    Seconds are physical (a day with a clock change has 23 or 25 hours). `years` bounds the table of clock
+    changes; the date of the last one must stay before year 9999.
+    """
+
+    def __init__(self, starts: dt.date, timezone: str, years: int = 401) -> None:
+        self.starts = starts
+        self.timezone = timezone
+        self.years = years
+        self._info = ZoneInfo(timezone)
+        self.origin = self._utc(dt.datetime.combine(starts, dt.time()))
+
+    def __reduce__(self) -> tuple[type[Zone], tuple[dt.date, str, int]]:
+        """Send the definition, not the tables, to another process."""
+        return Zone, (self.starts, self.timezone, self.years)
+
+    def _utc(self, local: dt.datetime) -> float:
+        return (local.replace(tzinfo=self._info) - EPOCH).total_seconds()
+
+    @cached_property
+    def _changes(self) -> tuple[list[float], list[float]]:
+        """Instants (seconds since the start) from which an offset from UTC holds, and these offsets."""
+        at: list[float] = [-np.inf]
+        offset = [self._offset_of(self.origin - 2 * 366 * DAY)]
+        day = dt.datetime.combine(self.starts, dt.time(), dt.UTC) - dt.timedelta(days=2 * 366)
+        last = min(self.starts.year + self.years, 9998)
+        while day.year <= last:
+            following = day + dt.timedelta(days=7)
+            low, high = (day - EPOCH).total_seconds(), (following - EPOCH).total_seconds()
+            if self._offset_of(high) != offset[-1]:
+                while high - low > 1.0:
+                    middle = (low + high) // 2
+                    if self._offset_of(middle) == offset[-1]:
+                        low = middle
+                    else:
+                        high = middle
+                at.append(high - self.origin)
+                offset.append(self._offset_of(high))
+            day = following
+        return at, offset
+
+    def _offset_of(self, utc: float) -> float:
+        there = (EPOCH + dt.timedelta(seconds=utc)).astimezone(self._info).utcoffset()
+        assert there is not None  # noqa: S101 - a ZoneInfo always has one
+        return there.total_seconds()
+
+    @cached_property
+    def changes(self) -> Floats:
+        """Instants of clock changes, in seconds since the start."""
+        return np.asarray(self._changes[0][1:])
+
+    def local(self, t: float) -> float:
+        """Local seconds since Monday 00:00 of the week of the epoch, at `t` seconds since the start."""
+        at, offset = self._changes
+        return self.origin + t + offset[bisect_right(at, t) - 1] - _MONDAY
+
+    def local_array(self, t: Floats) -> Floats:
+        """Do as `local`, for an array."""
+        at, offset = self._changes
+        index = np.searchsorted(np.asarray(at), t, side="right") - 1
+        return np.asarray(self.origin + t + np.asarray(offset)[index] - _MONDAY)
+
+    def hour_of_week(self, t: float) -> int:
+        """Hour of the local week, 0 (Monday 00:00) to 167."""
+        return int(self.local(t) % WEEK // HOUR)
+
+    def is_open(self, hours: WeeklyHours, t: float) -> bool:
+        """Whether `hours` are open at `t`."""
+        week = self.local(t) % WEEK
+        return any(opens <= week < closes for opens, closes in hours.spans)
+
+    def next_open(self, hours: WeeklyHours, t: float, after_opening: bool = False) -> float:
+        """First instant from `t` on at which `hours` are open; infinity when they never are.
+
+        With `after_opening` the answer is the next opening itself, never an instant inside a span.
+        """
+        if not hours.spans:
+            return np.inf
+        if hours.always:
+            return t
+        local = self.local(t)
+        week = local % WEEK
+        waits = [
+            0.0 if opens <= week < closes and not (after_opening and opens < week) else (opens - week) % WEEK
+            for opens, closes in hours.spans
+        ]
+        # A clock change on the way shifts local time against physical time.
+        return self._at_local(local + min(waits), t)
+
+    def _at_local(self, local: float, near: float) -> float:
+        """Find the instant, not before `near`, whose local time is `local`; one an hour that is skipped maps past it."""
+        at, offset = self._changes
+        guess = local + _MONDAY - self.origin - offset[bisect_right(at, near) - 1]
+        guess = local + _MONDAY - self.origin - offset[bisect_right(at, guess) - 1]
+        return max(guess, near)
+
+    def open_until(self, hours: WeeklyHours, t: float) -> float:
+        """Instant at which the span that is open at `t` closes (`t` itself when none is open)."""
+        if hours.always:
+            return np.inf
+        local = self.local(t)
+        week = local % WEEK
+        for opens, closes in hours.spans:
+            if opens <= week < closes:
+                if closes == WEEK and hours.spans[0][0] == 0.0:
+                    return self._at_local(local + closes - week + hours.spans[0][1], t)
+                return self._at_local(local + closes - week, t)
+        return t
+
+    def add_open_time(self, hours: WeeklyHours, t: float, seconds: float) -> float:
+        """Instant at which `seconds` of open time have passed since `t`."""
+        if hours.always:
+            return t + seconds
+        while True:
+            t = self.next_open(hours, t)
+            if t == np.inf:
+                return t
+            closes = self.open_until(hours, t)
+            if t + seconds <= closes:
+                return t + seconds
+            seconds -= closes - t
+            t = closes
+
+    def year_starts(self, years: int) -> Floats:
+        """Bounds of `years` contiguous years, (years + 1,) in seconds since the start."""
+        return np.asarray([self._anniversary(12 * year) for year in range(years + 1)])
+
+    def month_starts(self, years: int) -> Floats:
+        """Bounds of the 12 x `years` calendar months, (12 years + 1,) in seconds since the start."""
+        return np.asarray([self._anniversary(month) for month in range(12 * years + 1)])
+
+    def _anniversary(self, months: int) -> float:
+        month = self.starts.month - 1 + months
+        day = dt.datetime(self.starts.year + month // 12, month % 12 + 1, self.starts.day)  # noqa: DTZ001 - local
+        return self._utc(day) - self.origin

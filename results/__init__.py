@@ -1,0 +1,1 @@
+"""What a run leaves: timelines, outages, and estimates with their intervals."""

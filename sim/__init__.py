@@ -1,0 +1,1 @@
+"""Simulated time: plays the tables of a scenario forward, and is the only room that knows SimPy."""
