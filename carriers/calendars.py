@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -35,6 +36,18 @@ class WeeklyHours:
     def always(self) -> bool:
         """Whether it is open around the clock."""
         return self.spans == ((0.0, WEEK),)
+
+    @cached_property
+    def openings(self) -> tuple[tuple[float, float], ...]:
+        """Spans from opening to closing; one that is open over the week's end closes after it (above WEEK)."""
+        if len(self.spans) > 1 and self.spans[0][0] == 0.0 and self.spans[-1][1] == WEEK:
+            return (*self.spans[1:-1], (self.spans[-1][0], WEEK + self.spans[0][1]))
+        return self.spans
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest opening; infinity when always open."""
+        return np.inf if self.always else max((closes - opens for opens, closes in self.openings), default=0.0)
 
 
 ALWAYS = WeeklyHours(((0.0, WEEK),))
@@ -116,40 +129,57 @@ class Zone:
     def next_open(self, hours: WeeklyHours, t: float, after_opening: bool = False) -> float:
         """First instant from `t` on at which `hours` are open; infinity when they never are.
 
-        With `after_opening` the answer is the next opening itself, never an instant inside a span.
+        With `after_opening` the answer is the next opening itself, never an instant inside a span. What
+        would open in an hour that the clocks skip opens when they have skipped it.
         """
         if not hours.spans:
             return np.inf
         if hours.always:
             return t
-        local = self.local(t)
-        week = local % WEEK
-        waits = [
-            0.0 if opens <= week < closes and not (after_opening and opens < week) else (opens - week) % WEEK
-            for opens, closes in hours.spans
-        ]
-        # A clock change on the way shifts local time against physical time.
-        return self._at_local(local + min(waits), t)
-
-    def _at_local(self, local: float, near: float) -> float:
-        """Find the instant, not before `near`, whose local time is `local`; one an hour that is skipped maps past it."""
-        at, offset = self._changes
-        guess = local + _MONDAY - self.origin - offset[bisect_right(at, near) - 1]
-        guess = local + _MONDAY - self.origin - offset[bisect_right(at, guess) - 1]
-        return max(guess, near)
+        was_open = False
+        for begin, end, shift in self._stretches(t):
+            local = begin + shift
+            if self._closing(hours, local) and not was_open and (begin > t or not after_opening):
+                return begin
+            week = local - local % WEEK
+            opens = min(
+                at for start in (week, week + WEEK) for o, _ in hours.openings if (at := start + o) >= local
+            )
+            if opens - shift < end:
+                return opens - shift
+            was_open = self._closing(hours, end + shift, before=True) > 0.0
+        raise AssertionError("the last stretch has no end")
 
     def open_until(self, hours: WeeklyHours, t: float) -> float:
         """Instant at which the span that is open at `t` closes (`t` itself when none is open)."""
         if hours.always:
             return np.inf
-        local = self.local(t)
-        week = local % WEEK
-        for opens, closes in hours.spans:
-            if opens <= week < closes:
-                if closes == WEEK and hours.spans[0][0] == 0.0:
-                    return self._at_local(local + closes - week + hours.spans[0][1], t)
-                return self._at_local(local + closes - week, t)
-        return t
+        for begin, end, shift in self._stretches(t):
+            closes = self._closing(hours, begin + shift)
+            if not closes:
+                return begin
+            if closes - shift < end:
+                return closes - shift
+        raise AssertionError("the last stretch has no end")
+
+    def _stretches(self, t: float) -> Iterator[tuple[float, float, float]]:
+        """Stretches without a clock change from `t` on: begin, end, and what to add for local time."""
+        at, offset = self._changes
+        first = bisect_right(at, t) - 1
+        for index in range(first, len(at)):
+            end = at[index + 1] if index + 1 < len(at) else np.inf
+            yield max(t, at[index]), end, self.origin + offset[index] - _MONDAY
+
+    @staticmethod
+    def _closing(hours: WeeklyHours, local: float, before: bool = False) -> float:
+        """Local time at which the span closes that is open at `local` (just `before` it); 0 when none is."""
+        week = local - local % WEEK
+        for start in (week - WEEK, week):
+            for opens, closes in hours.openings:
+                begins, ends = start + opens, start + closes
+                if begins < local <= ends if before else begins <= local < ends:
+                    return ends
+        return 0.0
 
     def add_open_time(self, hours: WeeklyHours, t: float, seconds: float) -> float:
         """Instant at which `seconds` of open time have passed since `t`."""

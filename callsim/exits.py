@@ -1,0 +1,24 @@
+"""Exit codes of every command."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    MET = 0
+    """Done; every objective is met, or there was none."""
+    BREACHED = 1
+    """At least one objective is breached."""
+    USAGE = 2
+    """The scenario or the command line is wrong, or a file cannot be read or written."""
+    INCONCLUSIVE = 3
+    """No objective is breached, and the interval of at least one straddles its target."""
+    NOT_LIVE = 4
+    """The live side cannot run on this machine."""
+    GUARDED = 5
+    """The guard refused to place a call."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C."""

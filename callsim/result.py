@@ -1,0 +1,272 @@
+"""The answer of a run: estimates with intervals, verdicts, causes, as the JSON contract names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from callsim.exits import Exit
+from results.estimates import Estimate, Resampling
+from results.objectives import Judgement, Objective, Verdict, judge
+from results.summary import Summary
+from results.timeline import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from callsim.plots import Plots
+    from callsim.scenario.model import Scenario
+    from callsim.study import Study
+
+FORMAT = 1
+"""Version of `result.json`."""
+HOUR = 3600.0
+RESAMPLING_KEY = 0xE571
+"""Keeps the bootstrap's random numbers apart from the streams'."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failures that together made downtime."""
+
+    causes: tuple[str, ...]
+    downtime_share: float
+    outages_per_year: float
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What one unit did; `importance` is Birnbaum's, `downtime_share` Fussell and Vesely's."""
+
+    name: str
+    failures_per_year: float
+    downtime_share: float | None
+    importance: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """Estimates of one scenario; an estimate of what the scenario has no part for is None."""
+
+    scenario: Scenario
+    scenario_hash: str
+    study: Study
+    engine: str
+    availability: Estimate
+    call_success: Estimate | None
+    dpm: Estimate | None
+    dropped_per_million: Estimate | None
+    outages_per_year: Estimate
+    downtime_min_per_year: Estimate
+    mtbf_h: Estimate
+    mttr_min: Estimate
+    mttr_stages_min: Mapping[str, float | None]
+    post_dial_delay_s: Mapping[str, float] | None
+    objectives: Sequence[Judgement]
+    causes: Sequence[Cause]
+    units: Sequence[UnitReport]
+    assumptions: Sequence[str]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst verdict over all objectives; None without any."""
+        verdicts = [judgement.verdict for judgement in self.objectives]
+        for verdict in (Verdict.BREACHED, Verdict.INCONCLUSIVE, Verdict.MET):
+            if verdict in verdicts:
+                return verdict
+        return None
+
+    @property
+    def exit_code(self) -> Exit:
+        """What the command ends with."""
+        if self.study.partial is not None and self.study.partial.startswith("interrupted"):
+            return Exit.INTERRUPTED
+        codes = {Verdict.BREACHED: Exit.BREACHED, Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE}
+        verdict = self.verdict
+        return codes.get(verdict, Exit.MET) if verdict is not None else Exit.MET
+
+    @property
+    def plot(self) -> Plots:
+        """Plots on axes of one's own: `result.plot.downtime(ax)`."""
+        from callsim.plots import Plots  # noqa: PLC0415 - matplotlib is slow to import
+
+        return Plots(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON contract: the same for the same scenario, seed and years."""
+        from callsim import __version__  # noqa: PLC0415 - the package imports this module
+
+        def estimate(value: Estimate | None) -> dict[str, float | int | None] | None:
+            return None if value is None else value.to_json()
+
+        agreement = self.scenario.sla.name if self.scenario.sla else None
+        return {
+            "format": FORMAT,
+            "callsim": __version__,
+            "scenario": self.scenario.name,
+            "scenario_hash": self.scenario_hash,
+            "seed": self.study.seed,
+            "engine": self.engine,
+            "years": self.study.years,
+            "partial": self.study.partial,
+            "availability": {"gross": estimate(self.availability), "eligible": None, "claimed": None},
+            "call_success": estimate(self.call_success),
+            "dpm": estimate(self.dpm),
+            "dropped_per_million": estimate(self.dropped_per_million),
+            "outages_per_year": estimate(self.outages_per_year),
+            "downtime_min_per_year": estimate(self.downtime_min_per_year),
+            "mtbf_h": estimate(self.mtbf_h),
+            "mttr_min": estimate(self.mttr_min),
+            "mttr_stages_min": dict(self.mttr_stages_min),
+            "post_dial_delay_s": None if self.post_dial_delay_s is None else dict(self.post_dial_delay_s),
+            "mos": None,
+            "objectives": [
+                {
+                    "agreement": agreement,
+                    "objective": judgement.objective.name,
+                    "target": judgement.objective.target,
+                    "window": judgement.objective.window,
+                    "risk": judgement.objective.risk,
+                    "met_share": judgement.met_share.to_json(),
+                    "verdict": judgement.verdict.value,
+                }
+                for judgement in self.objectives
+            ],
+            "credits": None,
+            "promise": None,
+            "causes": [
+                {
+                    "causes": list(cause.causes),
+                    "downtime_share": cause.downtime_share,
+                    "outages_per_year": cause.outages_per_year,
+                }
+                for cause in self.causes
+            ],
+            "units": [
+                {
+                    "name": unit.name,
+                    "failures_per_year": unit.failures_per_year,
+                    "downtime_share": unit.downtime_share,
+                    "importance": unit.importance,
+                }
+                for unit in self.units
+            ],
+            "assumptions": list(self.assumptions),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the estimates as a table, one row each (needs pandas)."""
+        import pandas as pd  # noqa: PLC0415 - an extra
+
+        rows = {name: estimate.to_json() for name, estimate in self.estimates().items()}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return all estimates by name."""
+        named = {
+            "availability": self.availability,
+            "downtime_min_per_year": self.downtime_min_per_year,
+            "outages_per_year": self.outages_per_year,
+            "mtbf_h": self.mtbf_h,
+            "mttr_min": self.mttr_min,
+            "call_success": self.call_success,
+            "dpm": self.dpm,
+            "dropped_per_million": self.dropped_per_million,
+        }
+        return {name: estimate for name, estimate in named.items() if estimate is not None}
+
+    def _repr_html_(self) -> str:
+        from callsim.report import html  # noqa: PLC0415 - only notebooks need it
+
+        return html(self)
+
+
+def resampling(study: Study, confidence: float) -> Resampling:
+    """Resamples of a study's years; the same for the same seed and number of years."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(study.seed, spawn_key=(RESAMPLING_KEY,))))
+    return Resampling(len(study.summary.year_seconds), rng, confidence)
+
+
+def half_width(summary: Summary, seed: int, confidence: float) -> float:
+    """Half-width of the interval on unavailability, as a share of it; infinity where there is none."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY,))))
+    again = Resampling(len(summary.year_seconds), rng, confidence)
+    estimate = again.ratio(summary.downtime, summary.year_seconds, summary.outage_count)
+    if estimate.low is None or estimate.high is None or not estimate.value:
+        return float("inf")
+    return (estimate.high - estimate.low) / 2 / estimate.value
+
+
+def objectives_of(scenario: Scenario) -> list[Objective]:
+    """Give the plain objectives of a scenario."""
+    if scenario.sla is None:
+        return []
+    return [Objective(o.name, o.target, o.window, o.risk) for o in scenario.sla.objectives]
+
+
+def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: str = "evaluated") -> Result:
+    """Estimate everything from a study."""
+    from callsim.assumptions import assumptions_of  # noqa: PLC0415 - it reads results
+
+    confidence = scenario.simulation.confidence
+    summary = study.summary
+    count = summary.outage_count
+    again = resampling(study, confidence)
+    down, seconds = summary.downtime, summary.year_seconds
+    calls = None
+    if summary.attempts.any():
+        calls = again.ratio(summary.failed, summary.attempts, max(count, len(seconds)))
+    unavailability = again.ratio(down, seconds, count)
+    years = seconds.sum() / (365.25 * 24 * HOUR)
+    a_year = np.full(len(seconds), 1.0) * seconds / (365.25 * 24 * HOUR)
+    delays = summary.delay_percentiles((0.5, 0.95, 0.99))
+    stages = {
+        stage.name.lower(): float(total) / 60.0 / count if count else None
+        for stage, total in zip(Stage, summary.stage_seconds.sum(axis=0), strict=True)
+    }
+    return Result(
+        scenario=scenario,
+        scenario_hash=scenario_hash,
+        study=study,
+        engine=engine,
+        availability=unavailability.scaled(-1.0, 1.0),
+        call_success=calls.scaled(-1.0, 1.0) if calls else None,
+        dpm=calls.scaled(1e6) if calls else None,
+        dropped_per_million=(
+            again.ratio(summary.dropped, summary.attempts, len(seconds)).scaled(1e6) if calls else None
+        ),
+        outages_per_year=again.ratio(summary.outages, a_year, count),
+        downtime_min_per_year=again.ratio(down / 60.0, a_year, count),
+        mtbf_h=again.ratio(summary.outages, (seconds - down) / HOUR, count).inverse(),
+        mttr_min=again.ratio(down / 60.0, summary.outages, count),
+        mttr_stages_min=stages,
+        post_dial_delay_s=dict(zip(("p50", "p95", "p99"), delays, strict=True)) if delays else None,
+        objectives=[judge(objective, summary, confidence) for objective in objectives_of(scenario)],
+        causes=_causes(summary, float(years)),
+        units=_units(summary, float(years)),
+        assumptions=assumptions_of(scenario),
+    )
+
+
+def _causes(summary: Summary, years: float) -> list[Cause]:
+    down = sum(totals.seconds for totals in summary.causes.values())
+    found = [
+        Cause(names, totals.seconds / down, totals.outages / years) for names, totals in summary.causes.items()
+    ]
+    return sorted(found, key=lambda cause: (-cause.downtime_share, cause.causes))
+
+
+def _units(summary: Summary, years: float) -> list[UnitReport]:
+    """Report the units that fail by themselves (planned work is a cause, not a unit)."""
+    rows = zip(
+        summary.unit_names,
+        summary.unit_causes,
+        summary.unit_failures.tolist(),
+        summary.fussell_vesely,
+        summary.birnbaum,
+        strict=True,
+    )
+    return [UnitReport(name, failures / years, share, birnbaum) for name, own, failures, share, birnbaum in rows if own]

@@ -1,0 +1,145 @@
+"""The calls: traffic, carriers, routing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from callsim.scenario.faults import CarrierFailure
+from callsim.scenario.values import (
+    Above,
+    Items,
+    Lifetime,
+    Model,
+    Name,
+    PositiveShare,
+    Profile,
+    Seconds,
+    SecondsOrZero,
+    SipUri,
+    Some,
+    TimeOrZero,
+    located,
+)
+from carriers.profiles import PROFILES
+
+Status = Annotated[int, Field(ge=300, le=599)]
+
+
+class Traffic(Model):
+    """Calls that are offered."""
+
+    busy_hour_calls: float = Field(gt=0, examples=[1800])
+    """Call attempts in the busiest hour of the week."""
+    hold_time: Lifetime = Field(examples=["3m10s"])
+    """How long a call lasts; a bare duration is the mean of an exponential law."""
+    profile: Profile = PROFILES["flat"]
+    """Shape of the week: flat, office_hours or 168 hourly weights, Monday 00:00 first."""
+
+
+class DownWhen(Model):
+    """The rule of what is down."""
+
+    failing_calls: Above = 0.05
+    """Down where more than this share of the calls offered would fail."""
+
+
+class Service(Model):
+    """When the service is down (gross availability)."""
+
+    down_when: DownWhen = DownWhen()
+    """The rule of what is down."""
+    failing: Some[Literal["not_connected"]] = ("not_connected",)
+    """What makes a call a failing one."""
+
+
+class Carrier(Model):
+    """Whom we send calls to."""
+
+    name: Name = Field(examples=["atlantic"])
+    """What it is called."""
+    trunks: Some[SipUri] = Field(examples=[["sip:sbc1.example.com"]])
+    """SIP URIs, tried in turn."""
+    channels: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Calls at once over all its trunks; without it there is no limit."""
+    calls_per_second: float | None = Field(default=None, gt=0)
+    """Call attempts a second that it takes; without it there is no limit."""
+    cost_per_minute: float = Field(default=0.0, ge=0)
+    """Price of a minute, in any currency."""
+    post_dial_delay: TimeOrZero | None = None
+    """From INVITE to ringing or answer."""
+    failures: Items[CarrierFailure] = ()
+    """The ways in which it fails."""
+
+
+def _route(value: object) -> object:
+    return {"carrier": value} if isinstance(value, str) else value
+
+
+class Route(Model):
+    """A carrier to try."""
+
+    carrier: Name = Field(examples=["atlantic"])
+    """Name of the carrier."""
+    weight: float = Field(default=1.0, ge=0)
+    """How often it is the first, against the others, with `order: weighted`; 0 for a backup."""
+
+
+class Health(Model):
+    """Health of a trunk by OPTIONS pings."""
+
+    ping_every: Seconds = Field(examples=["30s"])
+    """Time from one ping to the next."""
+    ping_timeout: Seconds = Field(examples=["2s"])
+    """A ping without an answer by then is a miss."""
+    down_after: int = Field(ge=1, le=1000, examples=[3])
+    """So many misses in a row mark a trunk down."""
+    up_after: int = Field(ge=1, le=1000, examples=[2])
+    """So many answers in a row bring it back."""
+    hold_down: SecondsOrZero = 0.0
+    """It comes back no sooner than this after it was marked down."""
+    any_answer_counts: bool = False
+    """Whether any final answer is good; else only a 2xx."""
+
+    @model_validator(mode="after")
+    def _in_turn(self) -> Self:
+        if self.ping_timeout > self.ping_every:
+            raise located((("ping_timeout",), "longer than `ping_every`; it has to be at most as long"))
+        return self
+
+
+class FailingCalls(Model):
+    """A trunk is taken out by its calls, though its pings are answered."""
+
+    of_last: int = Field(ge=1, le=100_000, examples=[20])
+    """Calls that are looked at."""
+    share: PositiveShare = Field(examples=["60%"])
+    """Share of them that fail."""
+    hold: Seconds = Field(alias="for", examples=["2m"])
+    """How long it is taken out."""
+
+
+class Routing(Model):
+    """Which carrier gets a call, and when the next is tried."""
+
+    order: Literal["priority", "weighted", "least_cost"] = Field(examples=["priority"])
+    """Which carrier is tried first."""
+    routes: Some[Annotated[Route, BeforeValidator(_route, json_schema_input_type=Name | Route)]] = Field(
+        examples=[["atlantic", "boreal"]]
+    )
+    """Carriers, in order; names, or `{carrier, weight}`."""
+    advance_on: Items[Status] = (408, 500, 502, 503, 504)
+    """SIP statuses after which the next trunk is tried."""
+    no_reply_timeout: Seconds = 4.0
+    """No response at all: a local 408."""
+    progress_timeout: Seconds = 8.0
+    """A 100, then neither ringing nor an answer: CANCEL, and a local 408."""
+    ring_timeout: Seconds = 60.0
+    """Ringing without an answer; the callee's business."""
+    max_attempts: int = Field(default=4, ge=1, le=100)
+    """INVITEs for one call."""
+    health: Health | None = None
+    """Health by pings; without it no trunk is marked down by pings."""
+    failing_calls: FailingCalls | None = None
+    """Health by calls; without it no trunk is taken out by its calls."""

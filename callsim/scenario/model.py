@@ -1,0 +1,50 @@
+"""The scenario as a whole."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from callsim.scenario.calls import Carrier, Routing, Service, Traffic
+from callsim.scenario.faults import SharedRisk
+from callsim.scenario.platform import Platform, Support
+from callsim.scenario.promises import Simulation, Sla
+from callsim.scenario.values import Items, Model, Month, Name, TimeZone
+
+
+class Scenario(Model):
+    """A platform, the carriers behind it, and what is promised with them.
+
+    Durations are seconds, shares are 0 to 1, laws are `carriers.laws` objects, hours are
+    `carriers.calendars.WeeklyHours`.
+    """
+
+    format: Literal[1] = 1
+    """Version of the scenario language."""
+    name: Name = Field(examples=["five-nines"])
+    """What it is called; results are kept under this name."""
+    title: str | None = None
+    """One line about it."""
+    starts: Month = Field(examples=["2026-01-01"])
+    """First day of the first year; the first of a month."""
+    timezone: TimeZone = "UTC"
+    """IANA time zone of hours, windows, calendars and months."""
+    traffic: Traffic | None = None
+    """Calls that are offered."""
+    service: Service = Service()
+    """When the service is down."""
+    platform: Platform | None = None
+    """Our own platform and its backup systems."""
+    support: Support | None = None
+    """How soon somebody works on an incident; without it at once."""
+    carriers: Items[Carrier] = ()
+    """Whom we send calls to."""
+    shared_risks: Items[SharedRisk] = ()
+    """Causes that take several things at once."""
+    routing: Routing | None = None
+    """Which carrier gets a call, and when the next is tried."""
+    sla: Sla | None = None
+    """What is promised."""
+    simulation: Simulation = Simulation()
+    """How long is simulated."""

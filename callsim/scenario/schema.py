@@ -1,0 +1,49 @@
+"""The JSON Schema of scenario files, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from callsim.scenario.laws import LAW_SCHEMA
+from callsim.scenario.model import Scenario
+from carriers.units import SHARE, format_duration, format_share
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a scenario; how its parts fit together is left to `check`."""
+    return Scenario.model_json_schema(schema_generator=_Generator)
+
+
+class _Generator(GenerateJsonSchema):
+    """Writes defaults as a scenario would, no nulls, and the laws once."""
+
+    def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
+        written = super().generate(schema, mode)
+        _refer_to_law(written)
+        written["$defs"]["Law"] = LAW_SCHEMA
+        return {"$schema": self.schema_dialect, **written}
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        inner = self.generate_inner(schema["schema"])
+        default = schema.get("default")
+        if isinstance(default, float) and "pattern" in inner:
+            share = f"(?:{SHARE})" in inner["pattern"]
+            return {**inner, "default": format_share(default) if share else format_duration(default)}
+        return {**inner, "default": default} if isinstance(default, str | int | float) else inner
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic's
+        return False
+
+
+def _refer_to_law(node: Any) -> None:  # noqa: ANN401 - JSON
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _refer_to_law(part)
+    if isinstance(node, dict) and node.get("anyOf") == LAW_SCHEMA["anyOf"]:
+        del node["anyOf"]
+        node["$ref"] = "#/$defs/Law"

@@ -1,0 +1,182 @@
+"""YAML text as plain values that remember their lines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path as File
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from callsim.scenario.words import Path, show
+
+LARGEST = 1_000_000
+"""Bytes of a scenario."""
+DEEPEST = 40
+"""Mappings and lists inside each other."""
+
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = {_TAG + kind for kind in ("int", "float", "bool", "null")}
+_TEXTS = {_TAG + kind for kind in ("str", "timestamp", "value", "merge")}
+"""Dates stay text here; what becomes of them is the model's business."""
+_KEYS = {_TAG + kind for kind in ("str", "merge")}
+_SYNTAX = (
+    (r"'\\t'", "a tab; YAML is indented with spaces"),
+    ("another document", "a second document; a scenario is one, without ---"),
+    ("undefined alias", "an alias; write the value out"),
+    ("mapping values are not allowed", "a second ':' in the line; quote the value, or begin a new line"),
+    ("end of stream", "a quote that is never closed"),
+    ("stream end", "a bracket that is never closed"),
+    ("expected ',' or", "a bracket that is never closed, or a comma that is missing"),
+    ("that cannot start any token", "a special character; quote the value"),
+    ("chomping or indentation", 'a special character; quote the value, like ">5%"'),
+)
+"""Patterns of the parser's messages, and what to say instead."""
+
+
+@dataclass
+class Tree:
+    """The plain values of a file: dicts, lists, text, numbers, true, false; None where one is wrong."""
+
+    data: Any = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    """Line of each key and list item, from 1."""
+    troubles: list[tuple[Path, int, str]] = field(default_factory=list)
+    """What is wrong with the YAML itself, with its line."""
+    blanks: set[Path] = field(default_factory=set)
+    """Where a value is None because of a trouble."""
+
+    def line(self, path: Path) -> int:
+        """Line of `path`, or of what is nearest around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+class Unreadable(Exception):  # noqa: N818 - a result, turned into a Problem at once
+    """There is no tree; says why, and in which line."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def read_file(file: File) -> str:
+    """Text of a scenario; raises Unreadable."""
+    try:
+        size = file.stat().st_size
+        if size > LARGEST:
+            raise Unreadable(f"{size / 1e6:.1f} MB; a scenario has at most {LARGEST / 1e6:.0f} MB")
+        raw = file.read_bytes()
+    except IsADirectoryError:
+        raise Unreadable("is a folder; name a file in it") from None
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except ValueError:
+        raise Unreadable("is not a file name") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise Unreadable(
+            f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8", line
+        ) from None
+
+
+def parse(text: str) -> Tree:
+    """Read one YAML document; raises Unreadable where it has none."""
+    directive = re.search(r"^%.*", text, re.MULTILINE)
+    if directive:
+        line = text.count("\n", 0, directive.start()) + 1
+        raise Unreadable(f"a directive, {directive[0]}; a scenario is YAML 1.2 and has none", line)
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        node = yaml.compose(text)
+    except MarkedYAMLError as error:
+        raise Unreadable(
+            _syntax(error), error.problem_mark.line + 1 if error.problem_mark else None
+        ) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Unreadable(
+            f"character U+{ord(text[error.position]):04X} is not allowed; delete it", line
+        ) from None
+    except YAMLError as error:
+        raise Unreadable(f"not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise Unreadable(f"nested too deeply; a scenario has at most {DEEPEST} levels") from None
+    tree = Tree()
+    if node is not None:
+        tree.data = _Builder(yaml, tree).build(node, ())
+    return tree
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    problem = error.problem or "cannot be read"
+    for pattern, message in _SYNTAX:
+        if re.search(pattern, problem):
+            return f"not YAML here: {message}"
+    return f"not YAML here: {problem}"
+
+
+class _Builder:
+    """Turns nodes into plain values."""
+
+    def __init__(self, yaml: YAML, tree: Tree) -> None:
+        self.yaml = yaml
+        self.tree = tree
+
+    def build(self, node: Node, path: Path) -> Any:  # noqa: ANN401 - plain values
+        """Value of `node`; None, with the trouble noted, where it has none."""
+        self.tree.lines.setdefault(path, node.start_mark.line + 1)
+        if node.anchor:
+            self._blank(path, f"an anchor, &{node.anchor}; write the value out where it is used")
+        elif len(path) > DEEPEST:
+            self._blank(path, f"nested too deeply; a scenario has at most {DEEPEST} levels")
+        elif isinstance(node, MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, path)
+        elif isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        elif isinstance(node, ScalarNode) and node.tag in _TEXTS | _NUMBERS:
+            return self._scalar(node, path)
+        else:
+            self._blank(path, f"a tag, {str(node.tag).replace(_TAG, '!!')}; leave it out")
+        return None
+
+    def _scalar(self, node: ScalarNode, path: Path) -> str | float | None:
+        if node.tag in _TEXTS:
+            return str(node.value)
+        try:
+            value: float | None = self.yaml.constructor.construct_object(node)
+        except ValueError:
+            self._blank(path, f"{show(node.value)} is not a value of its tag; leave the tag out")
+            return None
+        if value is None:
+            self._blank(path, "empty; write a value, or delete the key")
+        return value
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = key_node.value if isinstance(key_node, ScalarNode) else "?"
+            at = (*path, key)
+            if not isinstance(key_node, ScalarNode) or key_node.tag not in _KEYS:
+                self.tree.troubles.append((at, line, "a key that is not text; a key is a plain word"))
+            elif key_node.tag == _TAG + "merge":
+                self.tree.troubles.append((at, line, "a merge key; write its keys out"))
+            elif key in mapping:
+                first = self.tree.lines[at]
+                self.tree.troubles.append((at, line, f"stands here twice, first in line {first}; delete one"))
+            else:
+                self.tree.lines[at] = line
+                mapping[key] = self.build(value_node, at)
+        return mapping
+
+    def _blank(self, path: Path, message: str) -> None:
+        self.tree.troubles.append((path, self.tree.lines[path], message))
+        self.tree.blanks.add(path)

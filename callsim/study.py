@@ -1,0 +1,273 @@
+"""Runs a scenario's streams on as many processes as wanted, until there are enough years."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+
+from results.outages import DownRule, Outages, find_outages
+from results.summary import Summary, merge, summarise
+from results.timeline import Incidents, Timeline
+from sim import Replication, Tables, simulate
+
+STREAM_YEARS = 100
+"""A stream's length: long enough that its warm-up costs little, short enough to share the work."""
+FIRST_ROUND = 400
+"""Years before the first look at the precision."""
+LARGEST_ROUND = 20_000
+SAFETY = 1.1
+"""More years than the square-root law asks for, so that one more round is seldom needed."""
+NAP = 0.25
+"""Seconds between looks at the clock while processes work."""
+
+Progress = Callable[[int, int, float], None]
+"""Told of years done, years wanted, and the share of the time down so far."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When a study is done: after `years`, or once the interval on unavailability is within `precision` of it."""
+
+    years: int
+    precision: float | None = None
+    max_time: float | None = None
+    """Seconds of real time after which no further stream begins."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One stream in full, kept to be looked at."""
+
+    stream: int
+    years: int
+    timeline: Timeline
+    incidents: Incidents
+    outages: Outages
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the streams of a scenario left."""
+
+    tables: Tables
+    seed: int
+    summary: Summary
+    years: int
+    wall_s: float
+    kept: tuple[Stretch, ...] = ()
+    partial: str | None = None
+    """Why there are fewer years than wanted."""
+    missed_precision: bool = False
+
+
+class NothingSimulatedError(Exception):
+    """A study was stopped before its first stream was complete."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a process needs to play streams."""
+
+    tables: Tables
+    seed: int
+    keep: int
+    """Streams with a number below this are returned in full."""
+
+    def play(self, number: int, years: int) -> tuple[Summary, Stretch | None]:
+        replication = next(simulate(self.tables, [(number, years)], self.seed))
+        outages = find_outages(
+            replication.timeline, replication.incidents, self.tables.zone, DownRule(self.tables.down_above)
+        )
+        traffic = self.tables.traffic
+        summary = summarise(
+            replication.timeline,
+            replication.incidents,
+            outages,
+            self.tables.zone,
+            calls_per_hour=traffic.calls_per_hour if traffic else None,
+            unit_names=[unit.name for unit in self.tables.units],
+            mode_causes=[[mode.cause for mode in unit.modes] for unit in self.tables.units],
+        )
+        return summary, _stretch(replication, outages) if number < self.keep else None
+
+
+def _stretch(replication: Replication, outages: Outages) -> Stretch:
+    return Stretch(
+        replication.stream, replication.years, replication.timeline, replication.incidents, outages
+    )
+
+
+_work: _Work | None = None
+"""The work of a worker process, set once when it starts."""
+
+
+def _start_worker(work: _Work) -> None:
+    global _work  # noqa: PLW0603 - a process pool hands its initial state over in this way
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    _work = work
+
+
+def _play(number: int, years: int) -> tuple[Summary, Stretch | None]:
+    assert _work is not None  # noqa: S101 - _start_worker ran first
+    return _work.play(number, years)
+
+
+@dataclass
+class _Tally:
+    """What has come in so far."""
+
+    parts: dict[int, tuple[Summary, Stretch | None]] = field(default_factory=dict)
+    years: int = 0
+    down: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, number: int, years: int, part: tuple[Summary, Stretch | None]) -> None:
+        self.parts[number] = part
+        self.years += years
+        self.down += float(part[0].downtime.sum())
+        self.seconds += part[0].seconds
+
+    def summary(self) -> Summary:
+        return merge([self.parts[number][0] for number in sorted(self.parts)])
+
+
+def run_study(
+    tables: Tables,
+    seed: int,
+    goal: Goal,
+    *,
+    jobs: int = 1,
+    keep_years: int = 0,
+    half_width: Callable[[Summary], float] | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Play streams until the goal is reached; the answer does not depend on `jobs`.
+
+    `half_width(summary)` is the half-width of the interval on unavailability as a share of it (infinity
+    where there is none yet); it is needed with `goal.precision`. An interrupt (Ctrl-C) ends the study with
+    the streams that are complete, and `max_time` does too: then the years depend on the machine's speed.
+    """
+    begun = time.monotonic()
+    deadline = math.inf if goal.max_time is None else begun + goal.max_time
+    tally = _Tally()
+    work = _Work(tables, seed, math.ceil(keep_years / STREAM_YEARS))
+    partial = None
+    missed = False
+    try:
+        with _pool(work, jobs) as pool:
+            for wanted in _rounds(goal, tally, half_width):
+                streams = _streams(len(tally.parts), wanted - tally.years)
+                for number, years, part in pool.play(streams, deadline):
+                    tally.add(number, years, part)
+                    if progress is not None:
+                        progress(tally.years, wanted, tally.down / tally.seconds)
+                if tally.years < wanted:
+                    partial = f"stopped after {goal.max_time:g} s with {tally.years} of {wanted} years"
+                    break
+    except KeyboardInterrupt:
+        partial = f"interrupted after {tally.years} years"
+    except BrokenProcessPool:
+        partial = f"a worker process died after {tally.years} years"
+    if not tally.parts:
+        raise NothingSimulatedError(partial or "no stream was played")
+    summary = tally.summary()
+    if goal.precision is not None and half_width is not None:
+        missed = half_width(summary) > goal.precision
+    kept = tuple(stretch for _, (_, stretch) in sorted(tally.parts.items()) if stretch is not None)
+    return Study(tables, seed, summary, tally.years, time.monotonic() - begun, kept, partial, missed)
+
+
+def _rounds(goal: Goal, tally: _Tally, half_width: Callable[[Summary], float] | None) -> Iterator[int]:
+    """Give the total of years wanted after each round."""
+    if goal.precision is None or half_width is None:
+        yield goal.years
+        return
+    wanted = FIRST_ROUND
+    while True:
+        yield wanted
+        width = half_width(tally.summary())
+        if width <= goal.precision:
+            return
+        grow = min((width / goal.precision) ** 2 * SAFETY, 10.0)
+        more = min(max(int(tally.years * (grow - 1.0)), STREAM_YEARS), LARGEST_ROUND)
+        wanted = tally.years + math.ceil(more / STREAM_YEARS) * STREAM_YEARS
+
+
+def _streams(first: int, years: int) -> list[tuple[int, int]]:
+    whole, rest = divmod(years, STREAM_YEARS)
+    lengths = [STREAM_YEARS] * whole + ([rest] if rest else [])
+    return [(first + n, length) for n, length in enumerate(lengths)]
+
+
+Played = Iterator[tuple[int, int, tuple[Summary, Stretch | None]]]
+
+
+class _Alone:
+    """Plays in this process."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+
+    def __enter__(self) -> _Alone:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Played:
+        for number, years in streams:
+            if time.monotonic() >= deadline:
+                return
+            yield number, years, self._work.play(number, years)
+
+
+class _Together:
+    """Plays in several processes, which are started afresh (a fork of a process with threads may hang)."""
+
+    def __init__(self, work: _Work, jobs: int) -> None:
+        self._jobs = jobs
+        self._pool = ProcessPoolExecutor(
+            jobs, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(work,)
+        )
+
+    def __enter__(self) -> _Together:
+        # Processes inherit that SIGINT is ignored, so that Ctrl-C during their start leaves no traceback.
+        in_main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+        try:
+            for _ in range(self._jobs):
+                self._pool.submit(time.sleep, 0.0)
+        finally:
+            if in_main:
+                signal.signal(signal.SIGINT, before)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Played:
+        # A few streams in hand keep every process busy; all at once would hold every answer in memory twice.
+        waiting = list(reversed(streams))
+        running: dict[Future[tuple[Summary, Stretch | None]], tuple[int, int]] = {}
+        while waiting or running:
+            while waiting and len(running) < 2 * self._jobs and time.monotonic() < deadline:
+                number, years = waiting.pop()
+                running[self._pool.submit(_play, number, years)] = (number, years)
+            if time.monotonic() >= deadline:
+                waiting.clear()
+                for future in [f for f in running if f.cancel()]:
+                    del running[future]
+            done, _ = wait(running, timeout=NAP, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield (*running.pop(future), future.result())
+
+
+def _pool(work: _Work, jobs: int) -> _Alone | _Together:
+    return _Alone(work) if jobs == 1 else _Together(work, jobs)

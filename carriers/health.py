@@ -1,0 +1,154 @@
+"""What a router believes about one trunk."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRule:
+    """How OPTIONS pings decide whether a trunk is up (`routing.health`); durations in seconds.
+
+    `down_after` misses in a row mark it down. The first good ping that is at least the `up_after`th in a row,
+    and not earlier than `hold_down` after the trunk was marked down, brings it back.
+    """
+
+    ping_every: float
+    ping_timeout: float
+    down_after: int
+    up_after: int
+    hold_down: float = 0.0
+    any_answer_counts: bool = False
+    """Whether a final answer other than 2xx is good too."""
+
+    def good(self, status: int | None) -> bool:
+        """Judge a ping by its final answer; None is no answer in time, which a transport error is too.
+
+        Raises ValueError for what is not a final SIP status.
+        """
+        if status is None:
+            return False
+        if not 200 <= status <= 699:
+            raise ValueError(f"a ping ends with a final status, 200 to 699, or None, not {status}")
+        return self.any_answer_counts or status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class CallRule:
+    """How failing calls take a trunk out (`routing.failing_calls`).
+
+    Once at least ⌈share · of_last⌉ of its last `of_last` calls have failed, a trunk is out for `hold` seconds
+    (`for` in a scenario). Its window starts as if filled with successes, and so it does whenever the
+    trunk comes back.
+    """
+
+    of_last: int
+    share: float
+    hold: float
+
+    @property
+    def needed(self) -> int:
+        """Failures within the window that take the trunk out."""
+        # 7 % of 100 is 7, though 0.07 * 100 is a little more in binary.
+        return math.ceil(round(self.share * self.of_last, 9))
+
+
+class TrunkHealth:
+    """The state of one trunk, moved by what is observed; instants in seconds, never going back."""
+
+    def __init__(self, health: HealthRule | None, calls: CallRule | None) -> None:
+        self._health = health
+        self._calls = calls
+        self._misses = 0
+        self._successes = 0
+        self._marked_down_at: float | None = None
+        self._window: deque[bool] = deque(maxlen=calls.of_last if calls else 0)
+        self._drained = False
+        self.out_until = -math.inf
+        """When it returns, or did return, from being taken out by its calls."""
+
+    def up(self, now: float) -> bool:
+        """Whether calls may be sent: not marked down by pings, not taken out by its calls, not drained."""
+        return self._marked_down_at is None and not self._drained and now >= self.out_until
+
+    def observe_ping(self, status: int | None, now: float) -> bool:
+        """Take in a ping's final status (None: no answer in time); return whether the belief changed.
+
+        Raises ValueError without a health rule, or for what is not a final status.
+        """
+        if self._health is None:
+            raise ValueError("a ping was observed, and there is no rule to judge it by")
+        before = self.up(now)
+        if self._health.good(status):
+            self._good_ping(self._health, now)
+        else:
+            self._missed_ping(self._health, now)
+        return self.up(now) != before
+
+    def _good_ping(self, rule: HealthRule, now: float) -> None:
+        self._misses = 0
+        self._successes += 1
+        marked = self._marked_down_at
+        if marked is not None and self._successes >= rule.up_after and now >= marked + rule.hold_down:
+            self._marked_down_at = None
+
+    def _missed_ping(self, rule: HealthRule, now: float) -> None:
+        self._successes = 0
+        self._misses += 1
+        if self._marked_down_at is None and self._misses >= rule.down_after:
+            self._marked_down_at = now
+            self._window.clear()
+
+    def observe_call(self, failed: bool, now: float) -> bool:
+        """Take in how an attempt ended; return whether that took the trunk out.
+
+        Attempts that end while the trunk gets no calls anyway do not count: they were sent before.
+        """
+        if self._calls is None or not self.up(now):
+            return False
+        self._window.append(failed)
+        if self._window.count(True) < self._calls.needed:
+            return False
+        self.take_out(now)
+        return True
+
+    def take_out(self, now: float) -> None:
+        """Do what the rule on failing calls does when it trips; ValueError without such a rule."""
+        if self._calls is None:
+            raise ValueError("a trunk was taken out by its calls, and there is no rule for how long")
+        self.out_until = now + self._calls.hold
+        self._window.clear()
+
+    def drain(self, out: bool) -> None:
+        """Take the trunk out for planned work, or put it back."""
+        self._drained = out
+        self._window.clear()
+
+    def settled(self, good: bool) -> bool:
+        """Whether pings that all end as `good` says would change nothing that a later ping could notice."""
+        if self._health is None:
+            return True
+        if good:
+            return self._marked_down_at is None and self._misses == 0
+        return self._marked_down_at is not None and self._successes == 0
+
+
+def calls_to_trip(rule: CallRule, failed: NDArray[np.bool_], before: Sequence[bool] = ()) -> int | None:
+    """Index of the call in `failed`, (n,) in order of their ends, that takes the trunk out; None: none does.
+
+    `before` are the calls before those, oldest first, which did not take it out; successes stand for
+    what is missing to a full window. The answer is that of `TrunkHealth.observe_call`, call by call.
+    """
+    window = np.zeros(rule.of_last, dtype=np.bool_)
+    if known := before[-rule.of_last :]:
+        window[-len(known) :] = known
+    running = np.cumsum(np.concatenate([window, failed]))
+    trips = running[rule.of_last :] - running[: len(failed)] >= rule.needed
+    first = int(np.argmax(trips)) if len(trips) else 0
+    return first if len(trips) and trips[first] else None

@@ -1,0 +1,141 @@
+"""How often a call finds no free channel at a carrier when carriers are hunted in order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carriers.erlang import equivalent_random, erlang_b, erlang_b_continuous, overflow_variance, poisson_excess
+from carriers.faults import EFFECTS, Fault, Kind, Reply
+from carriers.routing import RoutingPolicy
+
+Floats = NDArray[np.float64]
+Choices = list[tuple[float, tuple[int, ...]]]
+
+WHOLE = 0.99
+"""A carrier that connects more than this share of what it is offered is summed with those before it."""
+ROUNDS = 40
+"""Of the fixed point for weighted routes; it settles to 1e-6 well before."""
+
+
+class Hunt:
+    """Blocking of ordered carriers at each hour of the week.
+
+    A full carrier is skipped by the router, which counts its own channels: no INVITE, no delay.
+    For ordered hunting the channels are summed: of A erlangs, B(A, c1 + c2) / B(A, c1) of those that found
+    c1 full find c2 full too. A carrier that refuses part of its calls passes these on as Poisson traffic;
+    the mixture with the overflow is fitted by Wilkinson's equivalent random theory (Rapp's approximation).
+    Weighted routes share channels between candidate lists: Erlang's fixed point, all offers Poisson.
+    """
+
+    def __init__(self, policy: RoutingPolicy, rate: Floats, hold: float, faults: list[Fault | None]) -> None:
+        self._policy = policy
+        self._rate = rate
+        self._hold = hold
+        self._faults = faults
+
+    def chances_of_no_channel(self, choices: Choices) -> list[dict[int, Floats]]:
+        """For each candidate list, by carrier: (168,) chance that a call that gets so far finds no channel."""
+        if len(choices) == 1:
+            return [self._in_order(choices[0][1])]
+        return self._fixed_point(choices)
+
+    def _channels(self, carrier: int) -> int | None:
+        channels = self._policy.carriers[carrier].channels
+        if channels is None:
+            return None
+        left = [
+            fault.channels_left if fault is not None and fault.kind is Kind.CAPACITY else 1.0
+            for fault in (self._faults[trunk] for trunk in self._policy.carriers[carrier].trunks)
+        ]
+        # Channels belong to the carrier over all its trunks: a trunk's loss is its equal share.
+        return round(channels * sum(left) / len(left))
+
+    def _connects(self, trunks: list[int]) -> float:
+        """Chance that a carrier with a free channel connects a call, over its trunks in turn."""
+        fails = 1.0
+        for trunk in trunks:
+            fault = self._faults[trunk]
+            reply = EFFECTS[fault.kind if fault else None].invite
+            if reply is Reply.NORMAL:
+                return 1.0
+            fails *= fault.share if fault is not None and reply is Reply.REFUSAL else 1.0
+        return 1.0 - fails
+
+    def _hunted(self, trunks: tuple[int, ...]) -> dict[int, list[int]]:
+        carriers: dict[int, list[int]] = {}
+        for trunk in trunks:
+            carriers.setdefault(self._policy.trunks[trunk].carrier, []).append(trunk)
+        return carriers
+
+    def _too_fast(self, carrier: int, rate: Floats) -> Floats:
+        """Share of attempts above the carrier's calls per second."""
+        limit = self._policy.carriers[carrier].calls_per_second
+        return np.zeros_like(rate) if limit is None else np.asarray(poisson_excess(rate, limit))
+
+    def _in_order(self, trunks: tuple[int, ...]) -> dict[int, Floats]:
+        load = self._rate * self._hold
+        poisson = np.zeros_like(load)
+        equivalent, before = load.copy(), np.zeros_like(load)
+        found: dict[int, Floats] = {}
+        for carrier, own in self._hunted(trunks).items():
+            peaky = equivalent * erlang_b_continuous(equivalent, before)
+            offered = peaky + poisson
+            connects = self._connects(own)
+            too_fast = self._too_fast(carrier, offered / self._hold)
+            channels = self._channels(carrier)
+            blocked = np.zeros_like(load)
+            if connects == 0.0:
+                found[carrier] = too_fast
+                continue
+            if channels is not None:
+                if connects > WHOLE and not poisson.any():
+                    beyond = equivalent * erlang_b_continuous(equivalent, before + channels)
+                    blocked = np.divide(beyond, peaky, out=np.ones_like(load), where=peaky > 1e-12)
+                    before = before + channels
+                else:
+                    variance = overflow_variance(equivalent, before) + poisson
+                    blocked, equivalent, before = _thinned(offered, variance, connects, channels)
+            elif connects > WHOLE:
+                equivalent, before = np.zeros_like(load), np.zeros_like(load)
+            refused = 0.0 if connects > WHOLE else offered * (1.0 - blocked) * (1.0 - connects)
+            refused_when_full = 0.0 if connects > WHOLE else offered * blocked * (1.0 - connects)
+            poisson = refused + refused_when_full + offered * too_fast * (1.0 - blocked)
+            if channels is None:
+                equivalent, before = np.zeros_like(load), np.zeros_like(load)
+            found[carrier] = 1.0 - (1.0 - np.clip(blocked, 0.0, 1.0)) * (1.0 - too_fast)
+        return found
+
+    def _fixed_point(self, choices: Choices) -> list[dict[int, Floats]]:
+        hunted = [(weight, self._hunted(trunks)) for weight, trunks in choices]
+        carriers = sorted({carrier for _, own in hunted for carrier in own})
+        full = {carrier: np.zeros_like(self._rate) for carrier in carriers}
+        for _ in range(ROUNDS):
+            offered = {carrier: np.zeros_like(self._rate) for carrier in carriers}
+            for weight, own in hunted:
+                left = weight * self._rate
+                for carrier, trunks in own.items():
+                    offered[carrier] = offered[carrier] + left
+                    left = left * (1.0 - (1.0 - full[carrier]) * self._connects(trunks))
+            for carrier in carriers:
+                connects = self._connects(
+                    next(own[carrier] for _, own in hunted if carrier in own)
+                )
+                channels = self._channels(carrier)
+                too_fast = self._too_fast(carrier, offered[carrier])
+                blocked: Floats = np.zeros_like(self._rate)
+                if channels is not None:
+                    blocked = np.asarray(erlang_b(offered[carrier] * connects * self._hold, channels))
+                full[carrier] = 1.0 - (1.0 - blocked) * (1.0 - too_fast)
+        return [{carrier: full[carrier] for carrier in own} for _, own in hunted]
+
+
+def _thinned(mean: Floats, variance: Floats, share: float, channels: int) -> tuple[Floats, Floats, Floats]:
+    """Blocking that a random `share` of a stream meets on `channels`, and the equivalent of what overflows."""
+    thin = np.maximum(share * mean, 1e-12)
+    peakedness = np.maximum(1.0, 1.0 + share * (variance / np.maximum(mean, 1e-12) - 1.0))
+    load, before = equivalent_random(thin, peakedness * thin)
+    arriving = load * erlang_b_continuous(load, before)
+    beyond = load * erlang_b_continuous(load, before + channels)
+    blocked = np.divide(beyond, arriving, out=np.zeros_like(mean), where=arriving > 1e-12)
+    return blocked, load, before + channels

@@ -1,0 +1,258 @@
+"""One stream of contiguous years: units fail and are repaired, and every change of the service is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import simpy
+
+from carriers.routing import Router
+from results.timeline import ClosedBy, Incidents, Timeline
+from sim import planned
+from sim.clock import after
+from sim.conditions import Conditions
+from sim.detection import back_again
+from sim.diagram import works
+from sim.draws import Randomness
+from sim.groups import Group, build
+from sim.recorder import Incident, Recorder
+from sim.repairs import Repairs
+from sim.tables import Tables
+from sim.trunks import Trunks
+from sim.unit import Unit
+
+
+@dataclass(frozen=True)
+class Replication:
+    """What one stream leaves."""
+
+    stream: int
+    years: int
+    timeline: Timeline
+    incidents: Incidents
+
+
+class Stream:
+    """The state of everything in one stream."""
+
+    def __init__(self, tables: Tables, conditions: Conditions, seed: int, number: int) -> None:
+        self.tables = tables
+        self.conditions = conditions
+        self.zone = tables.zone
+        self.env = simpy.Environment(initial_time=-tables.warm_up)
+        self.random = Randomness(seed, number)
+        self.recorder = Recorder(record_nominal=conditions.uneven)
+        self.units = [Unit(n, spec, self, self.random) for n, spec in enumerate(tables.units)]
+        self.groups: list[Group] = []
+        self._broken: list[Group] = []
+        for group_spec in tables.groups:
+            members = [self.units[u] for u in group_spec.units]
+            group = build(group_spec, list(members), self._broken, self.env, self.random, self._switched)
+            self.groups.append(group)
+            for unit in members:
+                unit.join(group, group_spec.standby, self.random)
+        self._group_numbers = {id(group): n for n, group in enumerate(self.groups)}
+        self.platform_works = True
+        self.trunks: Trunks | None = None
+        if tables.routing is not None:
+            phases = [0.0] * len(tables.routing.trunks)
+            if tables.routing.health is not None:
+                every = tables.routing.health.ping_every
+                uniform = self.random.uniform("pings/phase")
+                phases = [uniform() * every for _ in phases]
+            router = Router(tables.routing, phases)
+            self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
+        self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
+        self._lost = 0.0
+        self._latent_phase = self.random.uniform("groups/test_phase")
+        self.on_drop: Callable[[float, int | None], None] | None = None
+        """Told of the share of calls in progress that a fault takes: of the platform, or of one trunk."""
+
+    def run(self, length: float) -> None:
+        """Play from the warm-up to `length` seconds."""
+        for unit in self.units:
+            unit.start()
+        planned.start(self)
+        self.env.run(until=length)
+
+    # ---- faults
+
+    def fail(self, unit: Unit, mode: int) -> None:
+        """Begin an incident of one unit."""
+        incident = self._begin(unit, mode)
+        self._changed(incident, ClosedBy.REPAIR)
+        self.repairs.begin(incident)
+
+    def fail_group(self, unit: Unit, mode: int) -> None:
+        """Begin the same incident at every unit of the group that operates: a common cause."""
+        assert unit.group is not None  # noqa: S101 - only modes of grouped units have a common-cause share
+        taken = [unit, *(u for u in self._members(unit.group) if u is not unit and u.operating())]
+        incidents = [self._begin(u, mode) for u in taken]
+        self._changed(incidents[0], ClosedBy.REPAIR)
+        for incident in incidents:
+            self.repairs.begin(incident)
+
+    def _members(self, group: Group) -> list[Unit]:
+        return [self.units[u] for u in self.tables.groups[self._group_numbers[id(group)]].units]
+
+    def _begin(self, unit: Unit, mode: int) -> Incident:
+        spec = unit.spec.modes[mode]
+        incident = self.recorder.open_incident(unit.index, mode, spec.cause, self.env.now)
+        unit.failed = True
+        self._take(unit, incident)
+        for other in unit.spec.takes_units:
+            self._take(self.units[other], incident)
+        if unit.spec.takes_trunks and spec.fault is not None:
+            self.show_fault(unit.spec.takes_trunks, spec.fault, incident)
+        return incident
+
+    def show_fault(self, trunks: tuple[int, ...], fault: int, incident: Incident) -> None:
+        """Let trunks show a fault, and lose the calls in progress that it drops."""
+        assert self.trunks is not None  # noqa: S101 - only scenarios with carriers have faults
+        for trunk in trunks:
+            if self.trunks.show(trunk, fault, incident):
+                self._drop(1.0, trunk)
+
+    def _take(self, unit: Unit, incident: Incident, planned_work: bool = False) -> None:
+        share = unit.take(incident, planned_work)
+        if share:
+            self._lost = 1.0 - (1.0 - self._lost) * (1.0 - share)
+
+    def _restored(self, incident: Incident) -> None:
+        unit = self.units[incident.unit]
+        spec = unit.spec
+        incident.end = self.env.now
+        unit.failed = False
+        unit.give(incident)
+        for other in spec.takes_units:
+            self.units[other].give(incident)
+        if spec.takes_trunks and self.trunks is not None:
+            for trunk in spec.takes_trunks:
+                self.trunks.clear(trunk, incident)
+        self._changed(incident, ClosedBy.REPAIR)
+
+    def latent_fault(self, unit: Unit) -> None:
+        """Wait for the next test of the group, if there are any, to find a fault of a standby unit."""
+        group = unit.spec.group
+        assert group is not None  # noqa: S101 - only group members stand by
+        every = self.tables.groups[group].test_every
+        if every is not None:
+            after(self.env, self._latent_phase() * every, lambda _: unit.reveal())
+
+    # ---- planned work
+
+    def take_planned(self, unit: Unit, incident: Incident) -> None:
+        """Take a unit out for planned work."""
+        self._take(unit, incident, planned_work=True)
+        self._changed(incident, ClosedBy.REPAIR)
+
+    def give_planned(self, unit: Unit, incident: Incident) -> None:
+        """Put a unit back after planned work."""
+        incident.end = self.env.now
+        unit.give(incident)
+        self._changed(incident, ClosedBy.REPAIR)
+
+    def noted(self, incident: Incident) -> None:
+        """Write down what an incident changed in the trunks."""
+        self._changed(incident, ClosedBy.REPAIR)
+
+    # ---- what follows
+
+    def _switched(self, incident: Incident, via: ClosedBy) -> None:
+        self._changed(incident, via)
+
+    def _learnt(self, trunk: int) -> None:
+        assert self.trunks is not None  # noqa: S101 - only its parts call this
+        self.trunks.refresh(trunk)
+        self._changed(self.trunks.last_incident(trunk), ClosedBy.REROUTING)
+
+    def call_seen(self, trunk: int, failed: bool) -> None:
+        """Tell the router how an attempt went."""
+        assert self.trunks is not None  # noqa: S101 - calls are placed over trunks only
+        router = self.trunks.router
+        if router.observe_call(trunk, failed, self.env.now):
+            self._learnt(trunk)
+            back_again(self.env, router, trunk, self._learnt)
+
+    def _is_urgent(self, incident: Incident) -> bool:
+        """Whether the service is down for want of this unit."""
+        unit = self.units[incident.unit]
+        if unit.group is not None and self.tables.works is None:
+            return not unit.group.works
+        if unit.spec.takes_trunks:
+            return self.conditions.states[self.recorder.condition].down
+        return not self.platform_works
+
+    def _drop(self, share: float, trunk: int | None) -> None:
+        if self.tables.traffic is None:
+            return
+        state = self.conditions.states[self.recorder.condition]
+        hour = self.zone.hour_of_week(self.env.now)
+        carried = state.carried[:, hour].sum() if trunk is None else state.carried[trunk, hour]
+        self.recorder.drop(self.env.now, share * float(carried))
+        if self.on_drop is not None:
+            self.on_drop(share, trunk)
+
+    def _platform(self) -> bool:
+        diagram = self.tables.works
+        if diagram is not None:
+            return works(diagram, self.groups)
+        return not self._broken
+
+    def _changed(self, incident: Incident | None, via: ClosedBy) -> None:
+        """Compare the state of the service with what was last written, and write what is new."""
+        if self._lost:
+            self._drop(self._lost, None)
+            self._lost = 0.0
+        was = self.platform_works
+        self.platform_works = now_works = self._platform()
+        trunks = self.trunks
+        if trunks is None:
+            if was and now_works:
+                return
+            key: tuple[int, ...] = (int(now_works),)
+        else:
+            if was and now_works and not trunks.dirty and not self.recorder.condition:
+                return
+            trunks.dirty = False
+            key = (int(now_works), *trunks.codes)
+        number = self.conditions.number(key)
+        causes: tuple[str, ...] = ()
+        if not now_works:
+            causes = self._platform_causes()
+        elif trunks is not None and number:
+            causes = trunks.causes(key, self.conditions)
+        self.recorder.change(self.env.now, number, causes, incident, via)
+        if trunks is not None:
+            trunks.watch(self.conditions.states[number].watches)
+        if not now_works and self.tables.support is not None:
+            self.repairs.escalate()
+
+    def _platform_causes(self) -> tuple[str, ...]:
+        """Name the faults for want of whose units the platform is down, without those that make no difference."""
+        diagram = self.tables.works
+        if diagram is None:
+            return tuple(sorted({name for group in self._broken for name in self._group_causes(group)}))
+        missing = [
+            (n, unit) for n, group in enumerate(self.groups) for unit in self._members(group) if unit.causes
+        ]
+        needed = list(missing)
+        for candidate in missing:
+            left = [other for other in needed if other is not candidate]
+            spared = [n for n, unit in missing if (n, unit) not in left]
+            if not works(diagram, self.groups, spared):
+                needed = left
+        if not needed:
+            needed = missing
+        names = {i.cause for _, unit in needed for i in unit.causes}
+        names |= {g.trigger.cause for g in self.groups if not g.works and g.trigger is not None and not names}
+        return tuple(sorted(names))
+
+    def _group_causes(self, group: Group) -> set[str]:
+        names = {incident.cause for unit in self._members(group) for incident in unit.causes}
+        if group.trigger is not None and group.up >= group.need:
+            # Enough units are good: what is missing is the switchover.
+            return {group.trigger.cause}
+        return names
+

@@ -1,0 +1,154 @@
+"""The carriers' trunks as they are beside what the router believes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from carriers.faults import Fault, Kind
+from carriers.routing import Router
+from sim.conditions import Conditions, Key, Watch
+from sim.detection import Pings, WatchedCalls, ping_status
+from sim.draws import Randomness
+from sim.recorder import Incident
+from sim.tables import Tables
+
+if TYPE_CHECKING:
+    import simpy
+
+SEVERITY = {kind: n for n, kind in enumerate(Kind)}
+
+
+class Trunks:
+    """Faults that are active on each trunk, the worst of which shows, and the router's view.
+
+    `codes` is the state as `Conditions` keys it.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        tables: Tables,
+        router: Router,
+        random: Randomness,
+        learnt: Callable[[int], None],
+    ) -> None:
+        policy = tables.routing
+        assert policy is not None  # noqa: S101 - the stream makes trunks only for a policy
+        self._env = env
+        self._faults = tables.faults
+        self._policy = policy
+        self.router = router
+        count = len(policy.trunks)
+        self._active: list[list[tuple[int, Incident]]] = [[] for _ in range(count)]
+        self._last: list[Incident | None] = [None] * count
+        self._shown: list[int] = [-1] * count
+        self.codes: list[int] = [1] * count
+        self.dirty = False
+        self._pings = [Pings(env, router, policy, t, learnt) for t in range(count)] if policy.health else []
+        self._watched = (
+            [WatchedCalls(env, tables.zone, router, policy, t, random, learnt) for t in range(count)]
+            if policy.failing_calls
+            else []
+        )
+        self._watching: tuple[Watch, ...] = ()
+        self._needed: dict[Key, frozenset[int]] = {}
+
+    def fault(self, trunk: int) -> Fault | None:
+        """Fault that a trunk shows."""
+        shown = self._shown[trunk]
+        return self._faults[shown] if shown >= 0 else None
+
+    def code_of_fault(self, trunk: int) -> int:
+        """Index of the fault that a trunk shows; -1: none."""
+        return self._shown[trunk]
+
+    def watch_real_calls(self) -> None:
+        """Leave the failing-calls rule to calls that are really placed."""
+        self._watched = []
+
+    def show(self, trunk: int, fault: int, incident: Incident) -> bool:
+        """Add a fault; True when calls in progress on the trunk are lost by it."""
+        before = self._shown[trunk]
+        self._active[trunk].append((fault, incident))
+        self._last[trunk] = incident
+        self._look(trunk)
+        dropping = self._faults[fault].effect.drops_calls
+        return dropping and not (before >= 0 and self._faults[before].effect.drops_calls)
+
+    def clear(self, trunk: int, incident: Incident) -> None:
+        """Remove the fault that an incident brought."""
+        self._active[trunk] = [pair for pair in self._active[trunk] if pair[1] is not incident]
+        self._last[trunk] = incident
+        self._look(trunk)
+
+    def _look(self, trunk: int) -> None:
+        active = self._active[trunk]
+        if len(active) > 1:
+            shown = max((f for f, _ in active), key=lambda f: (SEVERITY[self._faults[f].kind], f))
+        else:
+            shown = active[0][0] if active else -1
+        if shown != self._shown[trunk]:
+            self._shown[trunk] = shown
+            self.refresh(trunk)
+            if self._pings:
+                self._pings[trunk].answer_is(ping_status(self._faults[shown] if shown >= 0 else None))
+
+    def drain(self, trunks: tuple[int, ...], out: bool) -> None:
+        """Take trunks out of the routing for planned work, or put them back."""
+        for trunk in trunks:
+            self.router.drain(trunk, out)
+            self.refresh(trunk)
+
+    def refresh(self, trunk: int) -> None:
+        """Bring the code of a trunk up to date."""
+        code = 2 * (self._shown[trunk] + 1) + int(self.router.believed_up(trunk, self._env.now))
+        if code != self.codes[trunk]:
+            self.codes[trunk] = code
+            self.dirty = True
+
+    def last_incident(self, trunk: int) -> Incident | None:
+        """Incident that last touched a trunk; of those under way, the one that shows."""
+        shown = self._shown[trunk]
+        return next((i for f, i in self._active[trunk] if f == shown), self._last[trunk])
+
+    def causes(self, key: Key, conditions: Conditions) -> tuple[str, ...]:
+        """Name the faults (or, where the router is behind the times, past faults) that make the state what it is."""
+        carriers = self._needed.get(key)
+        if carriers is None:
+            carriers = self._needed[key] = self._carriers_needed(key, conditions)
+        names = set()
+        for carrier in carriers:
+            for trunk in self._policy.carriers[carrier].trunks:
+                incident = self.last_incident(trunk) if self.codes[trunk] != 1 else None
+                if incident is not None:
+                    names.add(incident.cause)
+        return tuple(sorted(names))
+
+    def _carriers_needed(self, key: Key, conditions: Conditions) -> frozenset[int]:
+        """Leave out, one after the other, carriers without whose trouble the service would be down all the same."""
+        needed = [
+            n for n, carrier in enumerate(self._policy.carriers) if any(key[1 + t] != 1 for t in carrier.trunks)
+        ]
+        if not conditions.states[conditions.number(key)].down:
+            return frozenset(needed)
+        for candidate in list(needed):
+            trunks = self._policy.carriers[candidate].trunks
+            healed = tuple(1 if n - 1 in trunks else code for n, code in enumerate(key))
+            if conditions.states[conditions.number(healed)].down:
+                key = healed
+                needed.remove(candidate)
+        return frozenset(needed)
+
+    def watch(self, watches: tuple[Watch, ...]) -> None:
+        """Watch the calls that the present state of the service makes fail."""
+        if not self._watched or watches is self._watching:
+            return
+        self._watching = watches
+        by_trunk = {w.trunk: w for w in watches}
+        for trunk, watched in enumerate(self._watched):
+            found = by_trunk.get(trunk)
+            if found is None:
+                watched.watch(None, None, 0.0)
+            else:
+                watched.watch(found.rate, found.chance, found.delay)

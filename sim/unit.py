@@ -1,0 +1,168 @@
+"""One unit: the race of its failure modes in operating time, and what it takes with it when it fails."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sim import tables
+from sim.clock import Timer, after
+from sim.draws import Draw, Randomness
+from sim.groups import Group, Place
+from sim.recorder import Incident
+from sim.tables import Standby
+
+if TYPE_CHECKING:
+    from sim.stream import Stream
+
+
+class Unit:
+    """State of something that fails by its own clock.
+
+    The clocks of its modes run while it operates: not while it is failed, without its site, or being changed.
+    Only the mode that fires first is on SimPy's list. In a warm or cold group a second set of clocks runs
+    while the unit stands by.
+    """
+
+    __slots__ = (
+        "_ageing", "_clocks", "_draws", "_left", "_on_fire", "_racing", "_reasons", "_since", "_standby_draws", "_standby_left",
+        "_timer", "causes", "common", "failed", "group", "index", "latent", "place", "site", "spec", "stream",
+    )  # fmt: skip
+
+    def __init__(self, index: int, spec: tables.Unit, stream: Stream, random: Randomness) -> None:
+        self.index = index
+        self.spec = spec
+        self.stream = stream
+        self.site = spec.site
+        self.group: Group | None = None
+        self.place = Place.SERVING
+        self.failed = False
+        self.latent: int | None = None
+        """Mode of a fault that nobody has noticed."""
+        self.causes: list[Incident] = []
+        """Why it is out of service."""
+        self._reasons = 0
+        self._timer: Timer | None = None
+        self._on_fire = self._fire
+        self._since = 0.0
+        self._racing = 0
+        self._draws: list[Draw] = [random.law(m.mtbf, f"{spec.name}/{m.name}/life") for m in spec.modes]
+        self._left = [
+            float(m.mtbf.residual(random.generator(f"{spec.name}/{m.name}/first"), 1)[0]) for m in spec.modes
+        ]
+        self.common: list[Draw | None] = [
+            random.uniform(f"{spec.name}/{m.name}/common") if m.common_cause else None for m in spec.modes
+        ]
+        self._ageing = False
+        self._standby_draws: list[Draw | None] = []
+        self._standby_left: list[float] = []
+        self._clocks = self._left
+
+    def join(self, group: Group, standby: Standby, random: Randomness) -> None:
+        """Become a member of a group."""
+        self.group = group
+        self._ageing = standby in (Standby.WARM, Standby.COLD)
+        if self._ageing:
+            for mode in self.spec.modes:
+                law = mode.standby_mtbf
+                name = f"{self.spec.name}/{mode.name}/standby"
+                self._standby_draws.append(None if law is None else random.law(law, name))
+                first = math.inf if law is None else float(law.residual(random.generator(f"{name}/first"), 1)[0])
+                self._standby_left.append(first)
+
+    def start(self) -> None:
+        """Set the clocks going."""
+        if self._left:
+            self._choose_clocks()
+            self._run()
+
+    def _choose_clocks(self) -> None:
+        standing_by = self._ageing and self.place is not Place.SERVING
+        self._clocks = self._standby_left if standing_by else self._left
+
+    def _run(self) -> None:
+        clocks = self._clocks
+        left = clocks[0]
+        racing = 0
+        if len(clocks) > 1:
+            left = min(clocks)
+            racing = clocks.index(left)
+        self._racing = racing
+        env = self.stream.env
+        self._since = env.now
+        if left < math.inf:
+            self._timer = after(env, left, self._on_fire)
+
+    def _pause(self) -> None:
+        if self._timer is not None:
+            self._timer = None
+            passed = self.stream.env.now - self._since
+            clocks = self._clocks
+            for mode in range(len(clocks)):
+                clocks[mode] -= passed
+
+    def moved(self, place: Place) -> None:
+        """Take another place in the group; the clocks of standing by and of serving differ."""
+        self.place = place
+        if self._ageing and not self._reasons and self.latent is None:
+            self._pause()
+            self._choose_clocks()
+            self._run()
+
+    def _fire(self, timer: Timer) -> None:
+        if timer is not self._timer:
+            return
+        mode = self._racing
+        # The mode that fires has a new life ahead; it is drawn now and runs from the repair on.
+        self._pause()
+        self._clocks[mode] = self._next_life(mode)
+        if self.spec.modes[mode].latent and self.place is Place.STANDBY:
+            self.latent = mode
+            self.stream.latent_fault(self)
+            return
+        common = self.common[mode]
+        if common is not None and common() < self.spec.modes[mode].common_cause:
+            self.stream.fail_group(self, mode)
+        else:
+            self.stream.fail(self, mode)
+
+    def _next_life(self, mode: int) -> float:
+        if self._clocks is self._left:
+            return self._draws[mode]()
+        draw = self._standby_draws[mode]
+        return math.inf if draw is None else draw()
+
+    def operating(self) -> bool:
+        """Whether it is in working order and in its place."""
+        return not self._reasons and self.latent is None
+
+    def reveal(self) -> bool:
+        """Find a latent fault, if there is one; its repair begins now."""
+        mode = self.latent
+        if mode is None:
+            return False
+        self.latent = None
+        self.stream.fail(self, mode)
+        return True
+
+    def take(self, incident: Incident, planned: bool = False) -> float:
+        """Put it out of service for one more reason; returns the share of calls in progress lost with it."""
+        self.causes.append(incident)
+        self._reasons += 1
+        if self._reasons > 1:
+            return 0.0
+        self._pause()
+        return self.group.unit_down(self, incident, planned) if self.group is not None else 0.0
+
+    def give(self, incident: Incident) -> None:
+        """Take one reason away; without any it operates again. A latent fault shows when it starts."""
+        self.reveal()
+        self.causes.remove(incident)
+        self._reasons -= 1
+        if self._reasons:
+            return
+        if self.group is not None:
+            self.group.unit_up(self, incident)
+        if self._left and self._timer is None and self.latent is None:
+            self._choose_clocks()
+            self._run()
