@@ -32,11 +32,11 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Write `FILE:LINE: PATH: what is wrong and what would be right`."""
-        if self.file == "--set":
-            return f"--set {self.path}: {self.message}"
+        """Write `FILE:LINE: PATH: what is wrong and what would be right`, always in one line."""
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return ": ".join(part for part in (place, self.path, self.message) if part)
+        joined = f"{place} " if self.file == "--set" else f"{place}: "
+        text = joined + ": ".join(part for part in (self.path, self.message) if part)
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ScenarioError(CallsimError):

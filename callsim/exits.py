@@ -20,5 +20,9 @@ class Exit(IntEnum):
     """The live side cannot run on this machine."""
     GUARDED = 5
     """The guard refused to place a call."""
+    INTERNAL = 70
+    """A fault of callsim's own (EX_SOFTWARE of sysexits.h)."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C."""
+    PIPE_CLOSED = 141
+    """The reader of the answer went away before its end (128 + SIGPIPE)."""

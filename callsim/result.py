@@ -184,17 +184,21 @@ class Result:
         return html(self)
 
 
-def resampling(study: Study, confidence: float) -> Resampling:
-    """Resamples of a study's years; the same for the same seed and number of years."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(study.seed, spawn_key=(RESAMPLING_KEY,))))
-    return Resampling(len(study.summary.year_seconds), rng, confidence)
+def resampling(years: int, seed: int, confidence: float) -> Resampling:
+    """Resamples of a run's years; the same for the same seed and number of years."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY,))))
+    return Resampling(years, rng, confidence)
+
+
+def unavailability(summary: Summary, seed: int, confidence: float) -> Estimate:
+    """Estimate the share of the time down."""
+    again = resampling(len(summary.year_seconds), seed, confidence)
+    return again.ratio(summary.downtime, summary.year_seconds, summary.outage_count)
 
 
 def half_width(summary: Summary, seed: int, confidence: float) -> float:
     """Half-width of the interval on unavailability, as a share of it; infinity where there is none."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY,))))
-    again = Resampling(len(summary.year_seconds), rng, confidence)
-    estimate = again.ratio(summary.downtime, summary.year_seconds, summary.outage_count)
+    estimate = unavailability(summary, seed, confidence)
     if estimate.low is None or estimate.high is None or not estimate.value:
         return float("inf")
     return (estimate.high - estimate.low) / 2 / estimate.value
@@ -214,7 +218,7 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
     confidence = scenario.simulation.confidence
     summary = study.summary
     count = summary.outage_count
-    again = resampling(study, confidence)
+    again = resampling(len(summary.year_seconds), study.seed, confidence)
     down, seconds = summary.downtime, summary.year_seconds
     calls = None
     if summary.attempts.any():
@@ -238,9 +242,9 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
         dropped_per_million=(
             again.ratio(summary.dropped, summary.attempts, len(seconds)).scaled(1e6) if calls else None
         ),
-        outages_per_year=again.ratio(summary.outages, a_year, count),
+        outages_per_year=again.rate(summary.outages, a_year),
         downtime_min_per_year=again.ratio(down / 60.0, a_year, count),
-        mtbf_h=again.ratio(summary.outages, (seconds - down) / HOUR, count).inverse(),
+        mtbf_h=again.rate(summary.outages, (seconds - down) / HOUR).inverse(),
         mttr_min=again.ratio(down / 60.0, summary.outages, count),
         mttr_stages_min=stages,
         post_dial_delay_s=dict(zip(("p50", "p95", "p99"), delays, strict=True)) if delays else None,
@@ -254,7 +258,8 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
 def _causes(summary: Summary, years: float) -> list[Cause]:
     down = sum(totals.seconds for totals in summary.causes.values())
     found = [
-        Cause(names, totals.seconds / down, totals.outages / years) for names, totals in summary.causes.items()
+        Cause(names, totals.seconds / down, totals.outages / years)
+        for names, totals in summary.causes.items()
     ]
     return sorted(found, key=lambda cause: (-cause.downtime_share, cause.causes))
 
@@ -269,4 +274,8 @@ def _units(summary: Summary, years: float) -> list[UnitReport]:
         summary.birnbaum,
         strict=True,
     )
-    return [UnitReport(name, failures / years, share, birnbaum) for name, own, failures, share, birnbaum in rows if own]
+    return [
+        UnitReport(name, failures / years, share, birnbaum)
+        for name, own, failures, share, birnbaum in rows
+        if own
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,7 +39,7 @@ class WeeklyHours:
 
     @cached_property
     def openings(self) -> tuple[tuple[float, float], ...]:
-        """Spans from opening to closing; one that is open over the week's end closes after it (above WEEK)."""
+        """Spans from opening to closing; one that is open over the week's end closes above WEEK."""
         if len(self.spans) > 1 and self.spans[0][0] == 0.0 and self.spans[-1][1] == WEEK:
             return (*self.spans[1:-1], (self.spans[-1][0], WEEK + self.spans[0][1]))
         return self.spans
@@ -47,7 +47,9 @@ class WeeklyHours:
     @property
     def longest(self) -> float:
         """Seconds of the longest opening; infinity when always open."""
-        return np.inf if self.always else max((closes - opens for opens, closes in self.openings), default=0.0)
+        return (
+            np.inf if self.always else max((closes - opens for opens, closes in self.openings), default=0.0)
+        )
 
 
 ALWAYS = WeeklyHours(((0.0, WEEK),))
@@ -98,7 +100,7 @@ class Zone:
 
     def _offset_of(self, utc: float) -> float:
         there = (EPOCH + dt.timedelta(seconds=utc)).astimezone(self._info).utcoffset()
-        assert there is not None  # noqa: S101 - a ZoneInfo always has one
+        assert there is not None
         return there.total_seconds()
 
     @cached_property
@@ -136,18 +138,17 @@ class Zone:
             return np.inf
         if hours.always:
             return t
-        was_open = False
+        if not after_opening and self.is_open(hours, t):
+            return t
         for begin, end, shift in self._stretches(t):
             local = begin + shift
-            if self._closing(hours, local) and not was_open and (begin > t or not after_opening):
+            if self._closing(hours, local) and not self._was_open(hours, begin):
                 return begin
             week = local - local % WEEK
-            opens = min(
-                at for start in (week, week + WEEK) for o, _ in hours.openings if (at := start + o) >= local
-            )
-            if opens - shift < end:
-                return opens - shift
-            was_open = self._closing(hours, end + shift, before=True) > 0.0
+            starts = (start + opens for start in (week, week + WEEK) for opens, _ in hours.openings)
+            opens = min(start for start in starts if start > local) - shift
+            if opens < end:
+                return opens
         raise AssertionError("the last stretch has no end")
 
     def open_until(self, hours: WeeklyHours, t: float) -> float:
@@ -171,15 +172,20 @@ class Zone:
             yield max(t, at[index]), end, self.origin + offset[index] - _MONDAY
 
     @staticmethod
-    def _closing(hours: WeeklyHours, local: float, before: bool = False) -> float:
-        """Local time at which the span closes that is open at `local` (just `before` it); 0 when none is."""
+    def _closing(hours: WeeklyHours, local: float) -> float:
+        """Local time at which the span closes that is open at `local`; 0 when none is."""
         week = local - local % WEEK
         for start in (week - WEEK, week):
             for opens, closes in hours.openings:
-                begins, ends = start + opens, start + closes
-                if begins < local <= ends if before else begins <= local < ends:
-                    return ends
+                if start + opens <= local < start + closes:
+                    return start + closes
         return 0.0
+
+    def _was_open(self, hours: WeeklyHours, t: float) -> bool:
+        """Whether `hours` are open just before `t`; told by the clock as it is then, when `t` changes it."""
+        at, offset = self._changes
+        week = (self.origin + t + offset[bisect_left(at, t) - 1] - _MONDAY) % WEEK or WEEK
+        return any(opens < week <= closes for opens, closes in hours.spans)
 
     def add_open_time(self, hours: WeeklyHours, t: float, seconds: float) -> float:
         """Instant at which `seconds` of open time have passed since `t`."""

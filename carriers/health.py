@@ -130,6 +130,20 @@ class TrunkHealth:
         self._drained = out
         self._window.clear()
 
+    def next_change(self, good: bool) -> tuple[int, float]:
+        """How many pings that all end as `good` says it takes, at least, until one of them can change anything.
+
+        With it the instant before which none can: the end of the hold-down. Raises ValueError without a rule.
+        """
+        if self._health is None:
+            raise ValueError("there is no health rule, so no ping changes anything")
+        marked = self._marked_down_at
+        if marked is None:
+            return (1 if good else self._health.down_after - self._misses), -math.inf
+        if good:
+            return max(self._health.up_after - self._successes, 1), marked + self._health.hold_down
+        return 1, -math.inf
+
     def settled(self, good: bool) -> bool:
         """Whether pings that all end as `good` says would change nothing that a later ping could notice."""
         if self._health is None:

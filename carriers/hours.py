@@ -65,4 +65,3 @@ def _join(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
         else:
             joined.append((opens, closes))
     return tuple(joined)
-

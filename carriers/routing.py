@@ -370,6 +370,13 @@ class Router:
         now += 4 * math.ulp(now)
         return phase + max(0, math.floor((now - phase) / every) + 1) * every
 
+    def next_change(self, trunk: int, good: bool) -> tuple[int, float]:
+        """How many pings that all end as `good` says can pass before one matters, and until when none does.
+
+        A simulator may take these in at once, at the instant of the last.
+        """
+        return self._trunks[trunk].next_change(good)
+
     def settled(self, trunk: int, good: bool, now: float) -> bool:
         """Whether pings that all end as `good` says would change nothing that a later ping could notice.
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from results.summary import Summary
 from results.timeline import Floats
 
 FEW = 10
 """Under so many events there is no two-sided interval."""
+LEAST_YEARS = 5
+"""With fewer years there are too few to resample, and no two-sided interval either."""
 BLOCKS = 1000
 """At most so many stretches are resampled; years beyond that are joined to equal blocks."""
 
@@ -21,9 +22,9 @@ BLOCKS = 1000
 class Estimate:
     """A value with what the simulation's noise leaves open.
 
-    [`low`, `high`] is the two-sided interval at `confidence`, None where fewer than `FEW` events stand behind
-    the value. `lower` and `upper` are one-sided bounds, each by itself at `confidence`; None where the data say
-    nothing in that direction. `count` is the number of events behind the value.
+    [`low`, `high`] is the two-sided interval at `confidence`, None where there is too little behind
+    the value. `lower` and `upper` are one-sided bounds, each by itself at `confidence`; None where the
+    data say nothing in that direction. `count` is the number of events behind the value.
     """
 
     value: float | None
@@ -66,7 +67,7 @@ class Estimate:
 
 
 def share(kept: int, of: int, confidence: float = 0.95) -> Estimate:
-    """Estimate a proportion by Clopper and Pearson (1934), which covers at least `confidence`; count = `of`."""
+    """Estimate a proportion by Clopper and Pearson (1934): it covers at least `confidence`; count = `of`."""
     if not 0 <= kept <= of:
         raise ValueError(f"kept(={kept}) must be between 0 and of(={of})")
     if of == 0:
@@ -86,8 +87,9 @@ class Resampling:
     """One set of resamples of years, drawn with replacement, for all ratios of a run.
 
     Intervals are bootstrap-t: the law of (estimate - true) / standard error is taken from the resamples, each
-    with its own standard error (Efron and Tibshirani 1993, 12.5). Percentile intervals miss heavy tails: with
-    few outages most resamples lack the long one. `benchmarks/coverage.py` measures both.
+    with a standard error of its own (Efron and Tibshirani 1993, section 12.5). The low end of what cannot be
+    negative is found on the logarithm, so that it stays above zero; the high end is not, for there the
+    logarithm misses more. `benchmarks/coverage.py` measures how often the intervals hold.
     """
 
     def __init__(
@@ -98,39 +100,120 @@ class Resampling:
         self.years, self.confidence = years, confidence
         self._first = np.arange(0, years, math.ceil(years / BLOCKS))
         blocks = len(self._first)
-        self._weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), resamples).astype(np.float64)
+        drawn = rng.integers(0, blocks, (resamples, blocks)) + blocks * np.arange(resamples)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=resamples * blocks).astype(np.float64)
+        self._weights = times.reshape(resamples, blocks)
 
     def ratio(self, x: Floats, y: Floats, count: int) -> Estimate:
-        """Estimate sum(x) / sum(y) from values per year, with `count` events behind; bounds from FEW events on."""
-        return self.difference((x, y), (np.zeros(self.years), np.ones(self.years)), count)
+        """Estimate sum(x) / sum(y), none negative, from values per year with `count` events behind them.
+
+        With fewer than `FEW` events or `LEAST_YEARS` years there are one-sided bounds only: on the safe
+        side for events at random of exponential sizes, not for much heavier tails. With no event there is no
+        upper one; see `rate`.
+        """
+        return self._ratio(x, y, count, _bounds_of_sum(count, self.confidence))
+
+    def rate(self, events: Floats, exposure: Floats) -> Estimate:
+        """Estimate sum(events) / sum(exposure) from values per year; bounded even without an event."""
+        count = int(np.sum(events))
+        return self._ratio(events, exposure, count, _bounds_of_count(count, self.confidence))
 
     def difference(self, a: tuple[Floats, Floats], b: tuple[Floats, Floats], count: int) -> Estimate:
-        """Estimate sum(x) / sum(y) of `a` minus that of `b`, year by year of two runs with the same seeds."""
-        columns = np.stack([np.add.reduceat(np.asarray(c, dtype=np.float64), self._first) for c in (*a, *b)])
-        value, error = (float(v[0]) for v in _linear(columns, np.ones((1, columns.shape[1]))))
+        """Estimate sum(x) / sum(y) of `a` minus that of `b`, two runs of the same years with the same draws.
+
+        Year by year the two go together, so the interval is narrower than those of `a` and `b`. With fewer
+        than `FEW` events or `LEAST_YEARS` years there are no bounds.
+        """
+        columns = self._blocks(*a, *b)
+        value, error = (float(v[0]) for v in _linearise(columns, np.ones((1, columns.shape[1]))))
         if not math.isfinite(value):
             return Estimate(None, None, None, self.confidence, count)
-        if count < FEW:
+        if count < FEW or self.years < LEAST_YEARS:
             return Estimate(value, None, None, self.confidence, count)
-        again, errors = _linear(columns, self._weights)
-        real = errors > 1e-9 * np.abs(again)
-        pivots = (again[real] - value) / errors[real]
-        if not len(pivots):
-            return Estimate(value, value, value, self.confidence, count, value, value)
-        tail = (1 - self.confidence) / 2
-        t = np.quantile(pivots, [1 - tail, tail, 1 - 2 * tail, 2 * tail])
+        again, errors = self._resampled(columns, value)
+        t = np.quantile((again - value) / errors, self._tails()) if len(again) else np.zeros(4)
         low, high, lower, upper = (float(x) for x in value - t * error)
         return Estimate(value, low, high, self.confidence, count, lower, upper)
 
+    def _ratio(self, x: Floats, y: Floats, count: int, bounds: tuple[float, float | None]) -> Estimate:
+        """Estimate a ratio; where there is too little behind it, `bounds` are those of sum(x) per event."""
+        columns = self._blocks(x, y)
+        value, error = (float(v[0]) for v in _linearise(columns, np.ones((1, columns.shape[1]))))
+        if not math.isfinite(value):
+            return Estimate(None, None, None, self.confidence, count)
+        if count < FEW or self.years < LEAST_YEARS or not value:
+            an_event = (value or 1.0 / float(columns[1].sum())) / max(count, 1)
+            lower, upper = (None if bound is None else bound * an_event for bound in bounds)
+            return Estimate(value, None, None, self.confidence, count, lower, upper)
+        again, errors = self._resampled(columns, value)
+        if not len(again):
+            return Estimate(value, value, value, self.confidence, count, value, value)
+        down, up, down_one, up_one = self._tails()
+        t_high, t_upper = np.quantile((again - value) / errors, [up, up_one])
+        with np.errstate(divide="ignore"):
+            t_low, t_lower = np.quantile(np.log(again / value) * again / errors, [down, down_one])
+        return Estimate(
+            value,
+            value * math.exp(-t_low * error / value),
+            float(value - t_high * error),
+            self.confidence,
+            count,
+            value * math.exp(-t_lower * error / value),
+            float(value - t_upper * error),
+        )
 
-def _linear(columns: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return, for each row of `weights`, the difference of ratios and its standard error by linearisation."""
-    sums = weights @ columns.T
+    def _blocks(self, *columns: Floats) -> Floats:
+        """Return the columns, each with one value per block of years."""
+        for column in columns:
+            if len(column) != self.years:
+                raise ValueError(f"a column's length(={len(column)}) must be years(={self.years})")
+        return np.stack([np.add.reduceat(np.asarray(c, dtype=np.float64), self._first) for c in columns])
+
+    def _resampled(self, columns: Floats, value: float) -> tuple[Floats, Floats]:
+        """Return values and standard errors of the resamples that have an error (all else is rounding)."""
+        again, errors = _linearise(columns, self._weights)
+        real = errors > 1e-9 * max(abs(value), np.max(np.abs(again), where=np.isfinite(again), initial=0.0))
+        return again[real], errors[real]
+
+    def _tails(self) -> tuple[float, float, float, float]:
+        """Return which quantiles of the pivot give low, high, lower and upper."""
+        risk = 1 - self.confidence
+        return 1 - risk / 2, risk / 2, 1 - risk, risk
+
+
+def _linearise(columns: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return a ratio, or the difference of two, and its standard error, (r,) each, for (r, n) weights.
+
+    `columns` are x and y, (2, n), or those of both ratios, (4, n). To first order a block adds
+    (x - ratio * y) / sum(y) to the error of a ratio (the delta method). That is linear in the columns, so the
+    sum of its squares needs their sums of products only.
+    """
+    size = len(columns)
+    sign = np.array([1.0, -1.0])[: size // 2]
+    pairs = (columns[:, None] * columns).reshape(size**2, -1)
+    # einsum, not a product of matrices: that one's last digits depend on the number of threads.
+    sums, products = (np.einsum("rn,cn->rc", weights, rows) for rows in (columns, pairs))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ra, rb = sums[:, 0] / sums[:, 1], sums[:, 2] / sums[:, 3]
-        # What a year adds to the error is (xa - ra ya) / Ya - (xb - rb yb) / Yb: linear in the four columns.
-        slope = np.stack([1 / sums[:, 1], -ra / sums[:, 1], -1 / sums[:, 3], rb / sums[:, 3]], axis=1)
-        products = (columns[:, None] * columns).reshape(16, -1)
-        moments = (weights @ products.T).reshape(-1, 4, 4)
-        variance = np.einsum("ri,rij,rj->r", slope, moments, slope)
-    return ra - rb, np.sqrt(np.maximum(variance, 0.0))
+        x, y = sums[:, ::2], sums[:, 1::2]
+        slope = np.stack([sign / y, -sign * x / y**2], axis=2).reshape(-1, size)
+        variance = np.einsum("ri,rij,rj->r", slope, products.reshape(-1, size, size), slope)
+        return np.asarray((sign * x / y).sum(axis=1)), np.sqrt(np.maximum(variance, 0.0))
+
+
+def _bounds_of_count(count: int, confidence: float) -> tuple[float, float]:
+    """Return one-sided bounds of the mean of a Poisson count (Garwood 1936)."""
+    lower = float(stats.chi2.ppf(1 - confidence, 2 * count)) / 2 if count else 0.0
+    return lower, float(stats.chi2.ppf(confidence, 2 * count + 2)) / 2
+
+
+def _bounds_of_sum(count: int, confidence: float) -> tuple[float, float | None]:
+    """Return one-sided bounds of the mean of a sum of `count` events, in mean sizes of an event as observed.
+
+    The number of events is Poisson and their sizes are exponential: a ratio of two gamma variables, as in the
+    F bound on the availability of a unit with exponential times up and down (Trivedi 2001, chapter 10). The
+    upper bound has one more event, because the record ends by its length.
+    """
+    if not count:
+        return 0.0, None
+    lower = count * float(stats.f.ppf(1 - confidence, 2 * count, 2 * count))
+    return lower, (count + 1) * float(stats.f.ppf(confidence, 2 * count + 2, 2 * count))

@@ -59,12 +59,14 @@ class Summary:
     """(y,) offered calls that failed."""
     dropped: Floats
     """(y,) calls in progress that were lost."""
+    month_seconds: NDArray[np.float32]
+    """(y, 12) length of each month; NaN, here and below, where the record does not hold the whole month."""
     month_downtime: NDArray[np.float32]
-    """(y, 12) seconds down; NaN where the record does not hold the whole month."""
+    """(y, 12) seconds down."""
     month_outages: NDArray[np.float32]
-    """(y, 12) outages that began; NaN likewise."""
+    """(y, 12) outages that began."""
     month_outage_seconds: NDArray[np.float32]
-    """(y, 12) whole lengths of the outages that began; NaN likewise."""
+    """(y, 12) whole lengths of the outages that began."""
     lengths: NDArray[np.float32]
     """Seconds of every outage that the record holds from its beginning to its end."""
     causes: Mapping[tuple[str, ...], CauseTotals]
@@ -187,6 +189,7 @@ def summarise(
         attempts=attempts,
         failed=failed,
         dropped=np.histogram(timeline.drop_at, bounds, weights=timeline.drop_calls)[0],
+        month_seconds=by_month(np.diff(months)),
         month_downtime=by_month(np.diff(outages.down_before(months))),
         month_outages=by_month(tally(month, np.ones(len(month)), MONTHS * years)),
         month_outage_seconds=by_month(tally(month, outages.seconds[began], MONTHS * years)),
@@ -225,7 +228,7 @@ def merge(summaries: Sequence[Summary]) -> Summary:
 
 _BY_YEAR = (
     *("year_seconds", "downtime", "outages", "stage_seconds", "attempts", "failed", "dropped"),
-    *("month_downtime", "month_outages", "month_outage_seconds", "lengths"),
+    *("month_seconds", "month_downtime", "month_outages", "month_outage_seconds", "lengths"),
 )
 _BY_UNIT = ("unit_failures", "unit_seconds", "unit_joint_seconds")
 

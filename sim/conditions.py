@@ -20,17 +20,19 @@ Floats = NDArray[np.float64]
 Key = tuple[int, ...]
 """(1 if the platform works, then for each trunk: 2 x (visible fault + 1) + (1 if believed up))."""
 
-UNLIKELY = 1e-9
+DIGITS = 3
+"""Of the chance that a watched attempt fails."""
+UNLIKELY = 1e-6
 """A watched trunk whose rule trips with less than this chance a call is not watched."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the failing-calls rule sees of one trunk: attempts a second, chance to fail, time until one has."""
+    """What the failing-calls rule sees of a trunk: attempts a second, chance to fail, time until one has."""
 
-    trunk: int
-    rate: Floats
-    chance: Floats
+    rate: tuple[float, ...]
+    chance: tuple[float, ...]
+    """Rounded to `DIGITS`, so that few laws serve all hours."""
     delay: float
 
 
@@ -41,9 +43,10 @@ class State:
     condition: Condition
     down: bool
     """Whether the service is down in some hour of the week."""
-    carried: Floats
-    """(trunks, 168) calls in progress on each trunk, in erlangs."""
-    watches: tuple[Watch, ...] = ()
+    carried: tuple[list[float], ...]
+    """Calls in progress in each hour of the week, in erlangs: of all trunks, then of each."""
+    watches: tuple[Watch | None, ...] = ()
+    """One for each trunk; None: nothing to see there."""
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Conditions:
         self._policy = tables.routing
         self._ids: dict[Key, int] = {}
         self.states: list[State] = []
-        self._arrays: dict[bytes, Floats] = {}
+        self._watched: dict[Watch, Watch] = {}
         zeros, ones = np.zeros(HOURS_PER_WEEK), np.ones(HOURS_PER_WEEK)
         self._rate = zeros
         self._hold = 0.0
@@ -78,8 +81,8 @@ class Conditions:
             self._rate = np.asarray(tables.traffic.calls_per_hour) / 3600.0
             self._hold = tables.traffic.hold_time.mean
         trunks = len(self._policy.trunks) if self._policy else 0
-        self._idle = np.zeros((max(trunks, 1), HOURS_PER_WEEK))
-        self._platform_down = State(Condition("platform down", ones), down=True, carried=self._idle)
+        idle = (zeros.tolist(),) * (trunks + 1)
+        self._platform_down = State(Condition("platform down", ones), down=True, carried=idle)
         self.nominal: Key = (1, *([1] * trunks))
         self.number(self.nominal)
 
@@ -100,8 +103,8 @@ class Conditions:
         if not key[0]:
             return self._platform_down
         if self._policy is None:
-            erlangs = np.tile(self._rate * self._hold, (1, 1))
-            return State(Condition("nominal", np.zeros(HOURS_PER_WEEK)), down=False, carried=erlangs)
+            erlangs = (self._rate * self._hold).tolist()
+            return State(Condition("nominal", np.zeros(HOURS_PER_WEEK)), down=False, carried=(erlangs,))
         faults = [self._fault(code) for code in key[1:]]
         router = Router(self._policy)
         for trunk, code in enumerate(key[1:]):
@@ -173,9 +176,10 @@ class Conditions:
                 tally.branches.items(), key=lambda item: item[0][:3]
             )
         )
-        carried = self._idle.copy()
+        carried = np.zeros((len(policy.trunks) + 1, HOURS_PER_WEEK))
         for trunk, share in tally.carried.items():
-            carried[trunk] = share * self._rate * self._hold
+            carried[trunk + 1] = share * self._rate * self._hold
+        carried[0] = carried.sum(axis=0)
         failing = np.clip(tally.failing, 0.0, 1.0)
         names = [
             f"{trunk.name} {fault.kind.value if fault else 'good'}, believed {'up' if code & 1 else 'down'}"
@@ -184,27 +188,24 @@ class Conditions:
         ]
         condition = Condition("; ".join(names) or "nominal", failing, branches)
         down = bool(failing.max() > self._tables.down_above)
-        return State(condition, down, carried, self._watches(tally))
+        return State(condition, down, tuple(carried.tolist()), self._watches(tally))
 
-    def _watches(self, tally: _Tally) -> tuple[Watch, ...]:
+    def _watches(self, tally: _Tally) -> tuple[Watch | None, ...]:
         assert self._policy is not None  # noqa: S101 - checked by the caller
         rule = self._policy.failing_calls
         if rule is None:
             return ()
         needed = math.ceil(rule.share * rule.of_last - 1e-9)
-        found = []
+        found: list[Watch | None] = [None] * len(self._policy.trunks)
         for trunk, failures in sorted(tally.failures.items()):
             attempts = tally.attempts[trunk]
             chance = np.divide(failures, attempts, out=np.zeros(HOURS_PER_WEEK), where=attempts > 0)
             if stats.binom.sf(needed - 1, rule.of_last, chance.max()) > UNLIKELY:
-                rate = self._same(attempts * self._rate)
-                found.append(Watch(trunk, rate, self._same(chance), tally.delays[trunk]))
-        return tuple(found)
-
-
-    def _same(self, values: Floats) -> Floats:
-        """One array for equal values, so that a watch that goes on is known by identity."""
-        return self._arrays.setdefault(values.round(12).tobytes(), values)
+                rate = (attempts * self._rate).round(12).tolist()
+                watch = Watch(tuple(rate), tuple(chance.round(DIGITS).tolist()), tally.delays[trunk])
+                # One object for equal figures, so that a watch that goes on is known by identity.
+                found[trunk] = self._watched.setdefault(watch, watch)
+        return tuple(found) if any(found) else ()
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from carriers.calendars import HOUR
 from carriers.faults import EFFECTS, Fault, Reply
-from carriers.health import calls_to_trip
+from carriers.laws import Gamma
 from carriers.routing import Router, RoutingPolicy
+from results.timeline import HOURS_PER_WEEK
 from sim.clock import Timer, after
 from sim.draws import Randomness
+from sim.tripping import TripLaw, trip_law
 
 if TYPE_CHECKING:
     import simpy
 
     from carriers.calendars import Zone
-
-CALLS_AT_ONCE = 256
-"""Watched calls are drawn in blocks of this many."""
-
-
-_NO_TIMES: NDArray[np.float64] = np.empty(0)
-_NO_CALLS: NDArray[np.bool_] = np.empty(0, dtype=bool)
-_ALL_FAILED: NDArray[np.bool_] = np.ones(CALLS_AT_ONCE, dtype=bool)
+    from sim.conditions import Watch
 
 
 def back_again(env: simpy.Environment, router: Router, trunk: int, learnt: Callable[[int], None]) -> None:
@@ -45,7 +39,11 @@ def ping_status(fault: Fault | None) -> int | None:
 
 
 class Pings:
-    """OPTIONS to one trunk, from the moment they could change what the router believes until they no longer can."""
+    """OPTIONS to one trunk, from the moment they could change what the router believes until they no longer can.
+
+    While the trunk's answer stays as it is, pings are taken in together, at the instant of the one that can
+    change something.
+    """
 
     def __init__(
         self,
@@ -55,51 +53,79 @@ class Pings:
         trunk: int,
         learnt: Callable[[int], None],
     ) -> None:
+        assert policy.health is not None  # noqa: S101 - made only where there is a rule
         self._env = env
         self._router = router
         self._trunk = trunk
         self._learnt = learnt
-        assert policy.health is not None  # noqa: S101 - made only where there is a rule
-        self._timeout = policy.health.ping_timeout
-        self._any_answer = policy.health.any_answer_counts
-        self._running = False
+        self._rule = policy.health
         self._status: int | None = 200
+        self._next = 0.0
+        """When the first ping is sent that has not been taken in."""
+        self._timer: Timer | None = None
 
     def answer_is(self, status: int | None) -> None:
         """From now on pings meet this answer."""
+        if status == self._status:
+            return
+        if self._timer is not None:
+            self._take_in(self._env.now)
+        else:
+            self._next = self._router.next_ping_of(self._trunk, self._env.now)
         self._status = status
-        if not self._running and not self._settled():
-            self._running = True
-            self._next()
+        self._plan()
 
-    def _settled(self) -> bool:
-        good = self._status is not None and (self._any_answer or 200 <= self._status < 300)
-        return self._router.settled(self._trunk, good, self._env.now)
+    def _good(self) -> bool:
+        return self._status is not None and self._rule.good(self._status)
 
-    def _next(self) -> None:
-        now = self._env.now
-        after(self._env, self._router.next_ping_of(self._trunk, now) - now, self._send)
+    def _plan(self) -> None:
+        """Wait for the ping that can change something, if there is one."""
+        self._timer = None
+        good = self._good()
+        if self._router.settled(self._trunk, good, self._env.now):
+            return
+        every = self._rule.ping_every
+        count, not_before = self._router.next_change(self._trunk, good)
+        at = self._next + (count - 1) * every
+        if at < not_before:
+            at += math.ceil((not_before - at) / every) * every
+        known = at if self._status is not None else at + self._rule.ping_timeout
+        self._timer = after(self._env, max(known - self._env.now, 0.0), self._known)
 
-    def _send(self, _: Timer) -> None:
-        status = self._status
-        if status is None:
-            after(self._env, self._timeout, lambda _: self._observe(None))
-        else:
-            self._observe(status)
+    def _known(self, timer: Timer) -> None:
+        if timer is self._timer:
+            if self._take_in(self._env.now + 1e-6):
+                self._learnt(self._trunk)
+            self._plan()
 
-    def _observe(self, status: int | None) -> None:
-        if self._router.observe_ping(self._trunk, status, self._env.now):
+    def _take_in(self, now: float) -> bool:
+        """Take in what became of the pings sent so far; a miss is known after its timeout."""
+        changed = False
+        wait = 0.0 if self._status is not None else self._rule.ping_timeout
+        while self._next + wait <= now:
+            changed |= self._router.observe_ping(self._trunk, self._status, self._next + wait)
+            self._next = self._router.next_ping_of(self._trunk, self._next)
+        if wait and self._next <= now:
+            self._late(self._next + wait)
+        return changed
+
+    def _late(self, at: float) -> None:
+        """See to a ping that is under way, unanswered, while the trunk's answer changes."""
+        after(self._env, at - self._env.now, self._missed)
+        self._next = self._router.next_ping_of(self._trunk, self._next)
+
+    def _missed(self, _: Timer) -> None:
+        if self._router.observe_ping(self._trunk, None, self._env.now):
             self._learnt(self._trunk)
-        if self._settled():
-            self._running = False
-        else:
-            self._next()
+        self._plan()
 
 
 class WatchedCalls:
-    """Calls over one trunk, drawn from the chance that an attempt fails there, until the rule takes the trunk out.
+    """Calls over one trunk, watched from when attempts begin to fail until the rule takes the trunk out.
 
-    Each block of calls keeps the rate of the hour it begins in, and ends with that hour.
+    The number of calls until then is drawn from the rule's own law at the chance that an attempt fails, the
+    time that they take from their rate. At the end of an hour, and wherever the rate changes, those not yet
+    seen go on at the new rate; where the chance changes the window starts anew.
     """
 
     def __init__(
@@ -118,83 +144,78 @@ class WatchedCalls:
         self._router = router
         self._rule = policy.failing_calls
         self._trunk = trunk
-        self._rng = random.generator(f"watched/{policy.trunks[trunk].name}")
+        name = f"watched/{policy.trunks[trunk].name}"
+        self._rng = random.generator(name)
+        self._uniform = random.uniform(f"{name}/calls")
+        self._needed = policy.failing_calls.needed
+        self._certain = random.law(Gamma(self._needed, 1.0 / math.sqrt(self._needed)), f"{name}/certain")
+        self._laws: dict[float, TripLaw] = {}
         self._learnt = learnt
-        self._rate: NDArray[np.float64] | None = None
-        self._chance: NDArray[np.float64] | None = None
-        self._delay = 0.0
+        self._watch: Watch | None = None
         self._timer: Timer | None = None
-        self._before: list[bool] = []
+        self._chance = 0.0
+        self._left: int | None = None
+        """Calls until the trip; None: it does not come."""
         self._since = 0.0
-        self._at, self._failed = _NO_TIMES, _NO_CALLS
+        self._needs = 0.0
+        """Seconds from `_since` that they take at the rate of that hour."""
 
-    def watch(
-        self, rate: NDArray[np.float64] | None, chance: NDArray[np.float64] | None, delay: float
-    ) -> None:
-        """Watch calls at `rate` attempts a second that fail with `chance` after `delay` seconds, each by hour of the week.
-
-        None: nothing to watch, the window fills with successes.
-        """
-        if rate is self._rate and chance is self._chance:
+    def watch(self, watch: Watch | None) -> None:
+        """Watch attempts that fail as `watch` says; None: none do, the window fills with successes."""
+        if watch is self._watch:
             return
+        self._count_seen()
+        self._watch = watch
         self._timer = None
-        if rate is None:
-            self._before, self._at, self._failed = [], _NO_TIMES, _NO_CALLS
+        if watch is None:
+            self._chance = 0.0
         else:
-            self._remember()
-        self._rate, self._chance, self._delay = rate, chance, delay
-        if rate is not None:
-            self._draw()
+            self._go_on(watch)
 
-    def _remember(self) -> None:
-        """Keep the outcomes that have come in so far."""
-        if not len(self._at):
-            return
-        seen = int(np.searchsorted(self._at, self._env.now, side="right"))
-        self._before = (self._before + self._failed[:seen].tolist())[-self._rule.of_last :]
-        self._at, self._failed = _NO_TIMES, _NO_CALLS
+    def _count_seen(self) -> None:
+        """Take off the calls that have come in; all but the last lie uniformly in the time that they take."""
+        left = self._left
+        if self._timer is not None and left is not None and left > 1 and self._needs > 0.0:
+            passed = min((self._env.now - self._since) / self._needs, 1.0)
+            self._left = left - int(self._rng.binomial(left - 1, passed))
 
-    def _draw(self) -> None:
-        assert self._rate is not None  # noqa: S101 - checked by the callers
-        assert self._chance is not None  # noqa: S101
+    def _go_on(self, watch: Watch) -> None:
         now = self._env.now
         local = self._zone.local(now)
-        hour = int(local // 3600.0)
-        ends = now + (hour + 1) * 3600.0 - local
-        rate = self._rate[hour % 168]
-        if rate <= 0.0:
-            self._timer = after(self._env, ends - now + 1e-3, self._go_on)
-            return
-        chance = self._chance[hour % 168]
-        trip: int | None
-        if chance >= 1.0 and not self._before:
-            trip = self._rule.needed - 1
-            self._failed = _ALL_FAILED[: trip + 1] if trip < CALLS_AT_ONCE else np.ones(trip + 1, dtype=bool)
-        else:
-            self._failed = self._rng.random(CALLS_AT_ONCE) < chance
-            trip = calls_to_trip(self._rule, self._failed, self._before)
-        self._at = now + self._delay + self._rng.exponential(1.0 / rate, len(self._failed)).cumsum()
-        last = float(self._at[-1 if trip is None else trip])
-        if last > ends + self._delay:
-            self._timer = after(self._env, ends - now + 1e-3, self._go_on)
-        elif trip is None:
-            self._timer = after(self._env, last - now, self._go_on)
-        else:
-            self._timer = after(self._env, last - now, self._trip)
+        hour = int(local // HOUR)
+        chance = watch.chance[hour % HOURS_PER_WEEK]
+        if chance != self._chance:
+            self._chance = chance
+            self._left = self._needed if chance >= 1.0 else self._draw(chance)
+        rate = watch.rate[hour % HOURS_PER_WEEK]
+        ends = (hour + 1) * HOUR - local
+        self._since = now
+        self._needs = 0.0
+        if self._left is not None and rate > 0.0:
+            whole = self._left == self._needed
+            self._needs = (self._certain() if whole else self._rng.standard_gamma(self._left)) / rate
+            if self._needs < ends:
+                self._timer = after(self._env, self._needs + watch.delay, self._trip)
+                return
+        self._timer = after(self._env, ends + 1e-3, self._next_hour)
 
-    def _go_on(self, timer: Timer) -> None:
-        if timer is self._timer:
-            self._remember()
-            self._draw()
+    def _draw(self, chance: float) -> int | None:
+        law = self._laws.get(chance)
+        if law is None:
+            law = self._laws[chance] = trip_law(self._rule, chance)
+        return law.draw(self._uniform())
+
+    def _next_hour(self, timer: Timer) -> None:
+        if timer is self._timer and self._watch is not None:
+            self._count_seen()
+            self._go_on(self._watch)
 
     def _trip(self, timer: Timer) -> None:
         if timer is not self._timer:
             return
         self._timer = None
-        self._rate = self._chance = None
-        self._before, self._at, self._failed = [], _NO_TIMES, _NO_CALLS
+        self._watch = None
+        self._chance = 0.0
         self._router.take_out(self._trunk, self._env.now)
-        back = self._router.put_back_at(self._trunk)
         self._learnt(self._trunk)
-        if back is not None:
-            after(self._env, back - self._env.now, lambda _: self._learnt(self._trunk))
+        back_again(self._env, self._router, self._trunk, self._learnt)

@@ -12,7 +12,7 @@ from results.timeline import ClosedBy, Condition, Incidents, Stage, Timeline
 class Incident:
     """One fault from its start to the end of its repair."""
 
-    __slots__ = ("cause", "end", "index", "mode", "priority", "stages", "start", "ticket", "unit")
+    __slots__ = ("cause", "end", "index", "mode", "stages", "start", "unit")
 
     def __init__(self, index: int, unit: int, mode: int, cause: str, start: float) -> None:
         self.index = index
@@ -21,14 +21,13 @@ class Incident:
         self.cause = cause
         self.start = start
         self.end = math.inf
-        self.stages: list[tuple[int, float]] = []
-        self.priority = 0
-        """0: the service is down; 1: redundancy is lost."""
-        self.ticket: object = None
-        """The timer that the repair waits for; another one in its place makes it void."""
+        self.stages: list[tuple[int, float]] | None = None
+        """(stage, its start); None: a repair from the first moment on."""
 
     def enter(self, stage: Stage, now: float) -> None:
         """Begin a stage; one that lasted no time leaves no trace."""
+        if self.stages is None:
+            self.stages = []
         if self.stages and self.stages[-1][1] == now:
             self.stages.pop()
         if not self.stages or self.stages[-1][0] != stage:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from carriers.calendars import Zone
 from carriers.laws import Fixed
 from results.timeline import Stage
 from sim import tables
@@ -16,8 +18,22 @@ if TYPE_CHECKING:
     import simpy
 
 ZERO = Fixed(0.0)
-URGENT = 0
-"""`Incident.priority` of what has the service down."""
+URGENT, UNHURRIED = 0, 1
+"""Priorities: the service is down; redundancy is lost."""
+
+
+class Case:
+    """An incident on its way through the stages."""
+
+    __slots__ = ("due", "incident", "priority", "repair", "time")
+
+    def __init__(self, incident: Incident, repair: tables.Repair, time: Draw) -> None:
+        self.incident = incident
+        self.repair = repair
+        self.time = time
+        self.priority = URGENT
+        self.due = math.inf
+        """When what it waits for comes; a timer with another due is void."""
 
 
 class Store:
@@ -46,19 +62,19 @@ class Store:
 
 
 class Crew:
-    """People who repair, one incident each at a time: urgent incidents first, then first come first served.
+    """People who repair, one case each at a time: urgent ones first, then first come first served.
 
-    Out of hours an urgent incident calls somebody out (or gets him at the next opening, if that is sooner);
+    Out of hours an urgent case calls somebody out (or gets him at the next opening, if that is sooner);
     any other waits for the opening. A repair that has begun is finished.
     """
 
     def __init__(
         self,
         env: simpy.Environment,
-        zone: tables.Zone,
+        zone: Zone,
         spec: tables.Crew,
         random: Randomness,
-        start: Callable[[Incident], None],
+        start: Callable[[Case], None],
     ) -> None:
         self._env = env
         self._zone = zone
@@ -67,12 +83,12 @@ class Crew:
         self.travel = None if spec.travel == ZERO else random.law(spec.travel, f"crew/{spec.name}/travel")
         self._start = start
         self._free = spec.size
-        self._queue: list[Incident] = []
+        self._queue: list[Case] = []
         self._opening: Timer | None = None
 
-    def request(self, incident: Incident) -> None:
-        """Queue an incident."""
-        self._queue.append(incident)
+    def request(self, case: Case) -> None:
+        """Queue a case."""
+        self._queue.append(case)
         self.dispatch()
 
     def release(self) -> None:
@@ -83,23 +99,27 @@ class Crew:
     def dispatch(self) -> None:
         """Send whoever is free to whatever may be begun now."""
         while self._free and self._queue:
-            incident = min(self._queue, key=lambda i: i.priority)
+            case = min(self._queue, key=lambda case: case.priority) if len(self._queue) > 1 else self._queue[0]
             now = self._env.now
             if self._hours.always or self._zone.is_open(self._hours, now):
-                self._queue.remove(incident)
-                self._free -= 1
-                self._start(incident)
+                self._send(case)
+                self._start(case)
                 continue
             opening = self._zone.next_open(self._hours, now)
-            if incident.priority == URGENT:
-                self._queue.remove(incident)
-                self._free -= 1
-                wait = min(opening - now, self._call_out())
-                after(self._env, wait, lambda _, called=incident: self._start(called))
+            if case.priority == URGENT:
+                self._send(case)
+                after(self._env, min(opening - now, self._call_out()), self._arrived, case)
                 continue
-            if self._opening is None and opening < float("inf"):
+            if self._opening is None and opening < math.inf:
                 self._opening = after(self._env, opening - now, self._open)
             return
+
+    def _send(self, case: Case) -> None:
+        self._queue.remove(case)
+        self._free -= 1
+
+    def _arrived(self, timer: Timer) -> None:
+        self._start(timer.value)
 
     def _open(self, _: Timer) -> None:
         self._opening = None
@@ -120,115 +140,111 @@ class Repairs:
         self._env = env
         self._zone = spec.zone
         self._restored = restored
-        self._on_over = self._over
         self._is_urgent = is_urgent
-        self._modes = [[mode.repair for mode in unit.modes] for unit in spec.units]
-        self._times: list[list[Draw]] = [
-            [random.law(mode.repair.time, f"{unit.name}/{mode.name}/repair") for mode in unit.modes]
+        self._on_over = self._over
+        self._plans: list[list[tuple[tables.Repair, Draw]]] = [
+            [
+                (mode.repair, random.law(mode.repair.time, f"{unit.name}/{mode.name}/repair"))
+                for mode in unit.modes
+            ]
             for unit in spec.units
         ]
-        self._support = spec.support
         self._crews = [Crew(env, spec.zone, crew, random, self._travel) for crew in spec.crews]
         self._stores = [Store(env, spare, random) for spare in spec.spares]
-        self._unhurried: dict[int, Incident] = {}
-        """Incidents that wait for support or a crew without being urgent."""
+        self._unhurried: dict[int, Case] = {}
+        """Cases that wait for support or a crew without being urgent."""
+        self._levels: tuple[tables.Priority, ...] = ()
         if spec.support is not None:
             self._levels = (spec.support.service_down, spec.support.redundancy_lost)
-            self._notice = [random.law(p.notice, f"support/{n}/notice") for n, p in enumerate(self._levels)]
-            self._respond = [random.law(p.respond, f"support/{n}/respond") for n, p in enumerate(self._levels)]
+        self._notice = [random.law(p.notice, f"support/{n}/notice") for n, p in enumerate(self._levels)]
+        self._respond = [random.law(p.respond, f"support/{n}/respond") for n, p in enumerate(self._levels)]
 
     def begin(self, incident: Incident) -> None:
         """Start the way to repair."""
-        repair = self._modes[incident.unit][incident.mode]
+        repair, time = self._plans[incident.unit][incident.mode]
         if not repair.staged:
-            after(self._env, self._times[incident.unit][incident.mode](), self._on_over, incident)
-        elif self._support is None:
-            self._spare(incident)
-        else:
-            incident.priority = 0 if self._is_urgent(incident) else 1
-            if incident.priority:
-                self._unhurried[incident.index] = incident
-            incident.enter(Stage.NOTICE, self._env.now)
-            self._wait_for_notice(incident)
+            after(self._env, time(), self._on_over, incident)
+            return
+        case = Case(incident, repair, time)
+        if not self._levels:
+            self._spare(case)
+            return
+        if not self._is_urgent(incident):
+            case.priority = UNHURRIED
+            self._unhurried[incident.index] = case
+        incident.enter(Stage.NOTICE, self._env.now)
+        self._wait_for_notice(case)
+
+    def escalate(self) -> None:
+        """Make cases urgent whose service has failed meanwhile; no wait gets longer by it."""
+        for case in [case for case in self._unhurried.values() if self._is_urgent(case.incident)]:
+            stages = case.incident.stages
+            del self._unhurried[case.incident.index]
+            case.priority = URGENT
+            if stages and stages[-1][0] == Stage.NOTICE:
+                self._wait_for_notice(case)
+            elif stages and stages[-1][0] == Stage.RESPOND:
+                self._wait_for_response(case)
+            if case.repair.crew is not None:
+                self._crews[case.repair.crew].dispatch()
 
     def _over(self, timer: Timer) -> None:
         self._restored(timer.value)
 
-    def escalate(self) -> None:
-        """Make incidents urgent whose service has failed meanwhile; no wait gets longer by it."""
-        for incident in [i for i in self._unhurried.values() if self._is_urgent(i)]:
-            del self._unhurried[incident.index]
-            incident.priority = URGENT
-            if incident.stages[-1][0] == Stage.NOTICE:
-                self._wait_for_notice(incident)
-            elif incident.stages[-1][0] == Stage.RESPOND:
-                self._wait_for_response(incident)
-            crew = self._modes[incident.unit][incident.mode].crew
-            if crew is not None:
-                self._crews[crew].dispatch()
+    def _wait_for_notice(self, case: Case) -> None:
+        self._sooner(case, self._env.now + self._notice[case.priority](), self._noticed)
 
-    def _wait_for_notice(self, incident: Incident) -> None:
-        self._sooner(incident, self._env.now + self._notice[incident.priority](), self._noticed)
+    def _noticed(self, case: Case) -> None:
+        case.due = math.inf
+        case.incident.enter(Stage.RESPOND, self._env.now)
+        self._wait_for_response(case)
 
-    def _noticed(self, incident: Incident) -> None:
-        incident.ticket = None
-        incident.enter(Stage.RESPOND, self._env.now)
-        self._wait_for_response(incident)
+    def _wait_for_response(self, case: Case) -> None:
+        hours = self._levels[case.priority].hours
+        due = self._zone.add_open_time(hours, self._env.now, self._respond[case.priority]())
+        self._sooner(case, due, self._spare)
 
-    def _wait_for_response(self, incident: Incident) -> None:
-        hours = self._levels[incident.priority].hours
-        due = self._zone.add_open_time(hours, self._env.now, self._respond[incident.priority]())
-        self._sooner(incident, due, self._spare)
+    def _sooner(self, case: Case, due: float, then: Callable[[Case], None]) -> None:
+        """Go on at `due`, unless what the case waits for already comes sooner."""
+        if due < case.due:
+            case.due = due
+            after(self._env, due - self._env.now, lambda _: then(case) if case.due == due else None)
 
-    def _sooner(self, incident: Incident, due: float, then: Callable[[Incident], None]) -> None:
-        """Go on at `due`, unless what the incident waits for already comes sooner."""
-        ticket = incident.ticket
-        if isinstance(ticket, tuple) and ticket[0] <= due:
-            return
-        mine = (due,)
-        incident.ticket = mine
-        if due < float("inf"):
-            after(
-                self._env,
-                due - self._env.now,
-                lambda _: then(incident) if incident.ticket is mine else None,
-            )
-
-    def _spare(self, incident: Incident) -> None:
+    def _spare(self, case: Case) -> None:
         # The part comes before the crew: nobody stands at the rack for days while it is on its way.
-        incident.ticket = None
-        repair = self._modes[incident.unit][incident.mode]
-        if repair.spare is None:
-            self._crew(incident)
+        case.due = math.inf
+        if case.repair.spare is None:
+            self._crew(case)
         else:
-            incident.enter(Stage.SPARE, self._env.now)
-            self._stores[repair.spare].take(lambda: self._crew(incident))
+            case.incident.enter(Stage.SPARE, self._env.now)
+            self._stores[case.repair.spare].take(lambda: self._crew(case))
 
-    def _crew(self, incident: Incident) -> None:
-        repair = self._modes[incident.unit][incident.mode]
-        if repair.crew is None:
-            self._work(incident)
+    def _crew(self, case: Case) -> None:
+        if case.repair.crew is None:
+            self._work(case)
         else:
-            incident.enter(Stage.CREW, self._env.now)
-            self._crews[repair.crew].request(incident)
+            case.incident.enter(Stage.CREW, self._env.now)
+            self._crews[case.repair.crew].request(case)
 
-    def _travel(self, incident: Incident) -> None:
-        crew = self._modes[incident.unit][incident.mode].crew
-        assert crew is not None  # noqa: S101 - only a crew calls this
-        travel = self._crews[crew].travel
+    def _travel(self, case: Case) -> None:
+        assert case.repair.crew is not None  # noqa: S101 - only a crew calls this
+        travel = self._crews[case.repair.crew].travel
         if travel is None:
-            self._work(incident)
+            self._work(case)
         else:
-            incident.enter(Stage.TRAVEL, self._env.now)
-            after(self._env, travel(), lambda _: self._work(incident))
+            case.incident.enter(Stage.TRAVEL, self._env.now)
+            after(self._env, travel(), self._there, case)
 
-    def _work(self, incident: Incident) -> None:
-        self._unhurried.pop(incident.index, None)
-        incident.enter(Stage.REPAIR, self._env.now)
-        after(self._env, self._times[incident.unit][incident.mode](), lambda _: self._done(incident))
+    def _there(self, timer: Timer) -> None:
+        self._work(timer.value)
 
-    def _done(self, incident: Incident) -> None:
-        crew = self._modes[incident.unit][incident.mode].crew
-        self._restored(incident)
-        if crew is not None:
-            self._crews[crew].release()
+    def _work(self, case: Case) -> None:
+        self._unhurried.pop(case.incident.index, None)
+        case.incident.enter(Stage.REPAIR, self._env.now)
+        after(self._env, case.time(), self._done, case)
+
+    def _done(self, timer: Timer) -> None:
+        case: Case = timer.value
+        self._restored(case.incident)
+        if case.repair.crew is not None:
+            self._crews[case.repair.crew].release()

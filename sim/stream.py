@@ -42,6 +42,7 @@ class Stream:
         self.zone = tables.zone
         self.env = simpy.Environment(initial_time=-tables.warm_up)
         self.random = Randomness(seed, number)
+        self._state = conditions.states[0]
         self.recorder = Recorder(record_nominal=conditions.uneven)
         self.units = [Unit(n, spec, self, self.random) for n, spec in enumerate(tables.units)]
         self.groups: list[Group] = []
@@ -64,6 +65,7 @@ class Stream:
             router = Router(tables.routing, phases)
             self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
+        self._counts_drops = tables.traffic is not None
         self._lost = 0.0
         self._latent_phase = self.random.uniform("groups/test_phase")
         self.on_drop: Callable[[float, int | None], None] | None = None
@@ -81,7 +83,8 @@ class Stream:
     def fail(self, unit: Unit, mode: int) -> None:
         """Begin an incident of one unit."""
         incident = self._begin(unit, mode)
-        self._changed(incident, ClosedBy.REPAIR)
+        if self._touched():
+            self._changed(incident, ClosedBy.REPAIR)
         self.repairs.begin(incident)
 
     def fail_group(self, unit: Unit, mode: int) -> None:
@@ -99,7 +102,6 @@ class Stream:
     def _begin(self, unit: Unit, mode: int) -> Incident:
         spec = unit.spec.modes[mode]
         incident = self.recorder.open_incident(unit.index, mode, spec.cause, self.env.now)
-        unit.failed = True
         self._take(unit, incident)
         for other in unit.spec.takes_units:
             self._take(self.units[other], incident)
@@ -111,26 +113,26 @@ class Stream:
         """Let trunks show a fault, and lose the calls in progress that it drops."""
         assert self.trunks is not None  # noqa: S101 - only scenarios with carriers have faults
         for trunk in trunks:
-            if self.trunks.show(trunk, fault, incident):
+            if self.trunks.show(trunk, fault, incident) and self._counts_drops:
                 self._drop(1.0, trunk)
 
     def _take(self, unit: Unit, incident: Incident, planned_work: bool = False) -> None:
         share = unit.take(incident, planned_work)
-        if share:
+        if share and self._counts_drops:
             self._lost = 1.0 - (1.0 - self._lost) * (1.0 - share)
 
     def _restored(self, incident: Incident) -> None:
         unit = self.units[incident.unit]
         spec = unit.spec
         incident.end = self.env.now
-        unit.failed = False
         unit.give(incident)
         for other in spec.takes_units:
             self.units[other].give(incident)
         if spec.takes_trunks and self.trunks is not None:
             for trunk in spec.takes_trunks:
                 self.trunks.clear(trunk, incident)
-        self._changed(incident, ClosedBy.REPAIR)
+        if self._touched():
+            self._changed(incident, ClosedBy.REPAIR)
 
     def latent_fault(self, unit: Unit) -> None:
         """Wait for the next test of the group, if there are any, to find a fault of a standby unit."""
@@ -181,16 +183,12 @@ class Stream:
         if unit.group is not None and self.tables.works is None:
             return not unit.group.works
         if unit.spec.takes_trunks:
-            return self.conditions.states[self.recorder.condition].down
+            return self._state.down
         return not self.platform_works
 
     def _drop(self, share: float, trunk: int | None) -> None:
-        if self.tables.traffic is None:
-            return
-        state = self.conditions.states[self.recorder.condition]
-        hour = self.zone.hour_of_week(self.env.now)
-        carried = state.carried[:, hour].sum() if trunk is None else state.carried[trunk, hour]
-        self.recorder.drop(self.env.now, share * float(carried))
+        carried = self._state.carried[0 if trunk is None else trunk + 1]
+        self.recorder.drop(self.env.now, share * carried[self.zone.hour_of_week(self.env.now)])
         if self.on_drop is not None:
             self.on_drop(share, trunk)
 
@@ -200,32 +198,38 @@ class Stream:
             return works(diagram, self.groups)
         return not self._broken
 
+    def _touched(self) -> bool:
+        """Whether a unit's failure or return may have changed the state of the service (most do not)."""
+        return bool(
+            self._broken
+            or self._lost
+            or self._state.down
+            or self.tables.works is not None
+            or not self.platform_works
+            or (self.trunks is not None and self.trunks.dirty)
+        )
+
     def _changed(self, incident: Incident | None, via: ClosedBy) -> None:
         """Compare the state of the service with what was last written, and write what is new."""
         if self._lost:
             self._drop(self._lost, None)
             self._lost = 0.0
-        was = self.platform_works
         self.platform_works = now_works = self._platform()
         trunks = self.trunks
-        if trunks is None:
-            if was and now_works:
-                return
-            key: tuple[int, ...] = (int(now_works),)
-        else:
-            if was and now_works and not trunks.dirty and not self.recorder.condition:
-                return
+        key: tuple[int, ...] = (int(now_works),)
+        if trunks is not None:
             trunks.dirty = False
             key = (int(now_works), *trunks.codes)
         number = self.conditions.number(key)
+        self._state = state = self.conditions.states[number]
         causes: tuple[str, ...] = ()
         if not now_works:
             causes = self._platform_causes()
-        elif trunks is not None and number:
+        elif trunks is not None and state.down:
             causes = trunks.causes(key, self.conditions)
         self.recorder.change(self.env.now, number, causes, incident, via)
         if trunks is not None:
-            trunks.watch(self.conditions.states[number].watches)
+            trunks.watch(state.watches)
         if not now_works and self.tables.support is not None:
             self.repairs.escalate()
 

@@ -58,7 +58,7 @@ class Unit:
     modes: tuple[Mode, ...]
     group: int | None = None
     site: int | None = None
-    """Index of the site's unit that this hardware stands on."""
+    """Number of the site that this hardware stands on."""
     takes_units: tuple[int, ...] = ()
     """Units out of service while this one is failed, besides itself."""
     takes_trunks: tuple[int, ...] = ()

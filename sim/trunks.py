@@ -51,7 +51,7 @@ class Trunks:
             if policy.failing_calls
             else []
         )
-        self._watching: tuple[Watch, ...] = ()
+        self._watching: tuple[Watch | None, ...] = ()
         self._needed: dict[Key, frozenset[int]] = {}
 
     def fault(self, trunk: int) -> Fault | None:
@@ -140,15 +140,12 @@ class Trunks:
                 needed.remove(candidate)
         return frozenset(needed)
 
-    def watch(self, watches: tuple[Watch, ...]) -> None:
+    def watch(self, watches: tuple[Watch | None, ...]) -> None:
         """Watch the calls that the present state of the service makes fail."""
         if not self._watched or watches is self._watching:
             return
-        self._watching = watches
-        by_trunk = {w.trunk: w for w in watches}
+        before, self._watching = self._watching, watches
         for trunk, watched in enumerate(self._watched):
-            found = by_trunk.get(trunk)
-            if found is None:
-                watched.watch(None, None, 0.0)
-            else:
-                watched.watch(found.rate, found.chance, found.delay)
+            watch = watches[trunk] if watches else None
+            if not before or watch is not before[trunk] or watch is not None:
+                watched.watch(watch)

@@ -26,7 +26,7 @@ class Unit:
 
     __slots__ = (
         "_ageing", "_clocks", "_draws", "_left", "_on_fire", "_racing", "_reasons", "_since", "_standby_draws", "_standby_left",
-        "_timer", "causes", "common", "failed", "group", "index", "latent", "place", "site", "spec", "stream",
+        "_timer", "causes", "common", "group", "index", "latent", "place", "site", "spec", "stream",
     )  # fmt: skip
 
     def __init__(self, index: int, spec: tables.Unit, stream: Stream, random: Randomness) -> None:
@@ -36,14 +36,14 @@ class Unit:
         self.site = spec.site
         self.group: Group | None = None
         self.place = Place.SERVING
-        self.failed = False
         self.latent: int | None = None
         """Mode of a fault that nobody has noticed."""
         self.causes: list[Incident] = []
         """Why it is out of service."""
         self._reasons = 0
         self._timer: Timer | None = None
-        self._on_fire = self._fire
+        plain = len(spec.modes) == 1 and not spec.modes[0].common_cause and not spec.modes[0].latent
+        self._on_fire = self._fire_plainly if plain else self._fire
         self._since = 0.0
         self._racing = 0
         self._draws: list[Draw] = [random.law(m.mtbf, f"{spec.name}/{m.name}/life") for m in spec.modes]
@@ -98,8 +98,7 @@ class Unit:
             self._timer = None
             passed = self.stream.env.now - self._since
             clocks = self._clocks
-            for mode in range(len(clocks)):
-                clocks[mode] -= passed
+            clocks[:] = [left - passed for left in clocks]
 
     def moved(self, place: Place) -> None:
         """Take another place in the group; the clocks of standing by and of serving differ."""
@@ -126,6 +125,13 @@ class Unit:
         else:
             self.stream.fail(self, mode)
 
+    def _fire_plainly(self, timer: Timer) -> None:
+        """Do as `_fire`, for the one mode of a unit that shares no cause and is never latent."""
+        if timer is self._timer:
+            self._timer = None
+            self._clocks[0] = self._next_life(0)
+            self.stream.fail(self, 0)
+
     def _next_life(self, mode: int) -> float:
         if self._clocks is self._left:
             return self._draws[mode]()
@@ -151,12 +157,14 @@ class Unit:
         self._reasons += 1
         if self._reasons > 1:
             return 0.0
-        self._pause()
+        if self._timer is not None:
+            self._pause()
         return self.group.unit_down(self, incident, planned) if self.group is not None else 0.0
 
     def give(self, incident: Incident) -> None:
         """Take one reason away; without any it operates again. A latent fault shows when it starts."""
-        self.reveal()
+        if self.latent is not None:
+            self.reveal()
         self.causes.remove(incident)
         self._reasons -= 1
         if self._reasons:

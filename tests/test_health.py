@@ -130,12 +130,13 @@ def marked_down_after(rule, phase, failure):
     """Seconds from a trunk's falling silent to its being marked down, each ping awaited in turn."""
     router = Router(one_trunk(rule), [phase])
     at = router.next_ping_of(0, 0.0)
-    while True:
+    for _ in range(1000):
         known = at if at < failure else at + rule.ping_timeout
         if router.observe_ping(0, 200 if at < failure else None, known):
             assert router.beliefs(known) == (False,)
             return known - failure
         at = router.next_ping_of(0, at)
+    raise AssertionError("never marked down")
 
 
 @given(

@@ -23,7 +23,6 @@ from carriers.routing import (
 )
 
 PINGS = HealthRule(ping_every=30.0, ping_timeout=2.0, down_after=3, up_after=2, hold_down=120.0)
-CALLS = CallRule(of_last=20, share=0.6, hold=120.0)
 
 
 def carrier(name, trunks, cost):
@@ -48,7 +47,7 @@ POLICY = RoutingPolicy(
         carrier("cirrus", (3,), 0.01),
     ),
     health=PINGS,
-    failing_calls=CALLS,
+    failing_calls=CallRule(of_last=20, share=0.6, hold=120.0),
 )
 
 

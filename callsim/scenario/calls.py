@@ -41,7 +41,7 @@ class Traffic(Model):
 class DownWhen(Model):
     """The rule of what is down."""
 
-    failing_calls: Above = 0.05
+    failing_calls: Above = Field(default=0.05, examples=['">5%"'])
     """Down where more than this share of the calls offered would fail."""
 
 

@@ -114,8 +114,8 @@ def _unique(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
         ("carriers.*.failures", "name"),
     ):
         for path, items in find(data, pattern):
-            named = _numbered(path, map(item_name, _list(items)))
-            yield from _repeated(data, named, f"give each its own `{key}`")
+            called = _numbered(path, map(item_name, _list(items)))
+            yield from _repeated(data, called, f"give each its own `{key}`")
 
 
 def _list(items: object) -> list[Any]:
@@ -136,15 +136,17 @@ def _repeated(data: Any, found: Iterable[tuple[Path, object]], right: str) -> It
 def _unused(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
     for key in ("crew", "spare"):
         used = [name for repair in _REPAIRS for _, name in find(data, f"{repair}.{key}")]
+        known = _names(data, f"platform.{key}s")
+        misspelt = any(name not in known for name in used)
         for path, name in find(data, f"platform.{key}s.*.name"):
-            if isinstance(name, str) and name not in used:
+            if isinstance(name, str) and name not in used and not misspelt:
                 yield path, f"does nothing; no repair has `{key}: {name}`"
 
 
 def _works_when(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
     groups = {
         item["name"]: item
-        for item in get(data, ("platform", "groups")) or []
+        for item in _list(get(data, ("platform", "groups")))
         if isinstance(item, dict) and isinstance(item.get("name"), str)
     }
     top = get(data, ("platform", "works_when"))
@@ -165,14 +167,14 @@ def _works_when(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
                 ((*path, key), item) for key, item in node.items() if key in ("all", "any", "of", "units_of")
             ]
             yield from _enough_units(path, node, groups)
-    for name in groups:
+    for name in groups if named else ():
         if name not in named:
             yield ("platform", "works_when"), f"the group '{name}' is not in it; add it, or delete the group"
 
 
 def _enough_units(path: Path, node: dict[str, Any], groups: dict[str, Any]) -> Iterator[Trouble]:
     total = 0
-    for name in node.get("units_of") or [None]:
+    for name in _list(node.get("units_of")) or [None]:
         units = groups.get(name, {}).get("units") if isinstance(name, str) else None
         for count in units.values() if isinstance(units, dict) else [units]:
             if not isinstance(count, int):

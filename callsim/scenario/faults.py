@@ -19,8 +19,9 @@ from callsim.scenario.values import (
     Time,
     located,
 )
-from carriers.hours import longest_window
+from carriers.calendars import WeeklyHours
 from carriers.laws import Law
+from carriers.units import format_duration
 
 
 class StagedRepair(Model):
@@ -148,12 +149,15 @@ class Maintenance(Model):
         return self
 
 
-def check_window(every: float, window: object, lasts: Law) -> None:
+def check_window(every: float, window: WeeklyHours, lasts: Law) -> None:
     """Raise where planned work does not fit in its window, or in its period."""
-    if lasts.mean > longest_window(window):  # type: ignore[arg-type]
-        raise located((("lasts",), "longer than the longest window; widen `window` or shorten it"))
+    if lasts.mean > window.longest:
+        longest = format_duration(window.longest)
+        raise located(
+            (("lasts",), f"longer than the longest `window`, {longest}; widen that or shorten this")
+        )
     if lasts.mean >= every:
-        raise located((("lasts",), "as long as `every`; it has to be over before the next"))
+        raise located((("lasts",), f"not over before the next; `every` is {format_duration(every)}"))
 
 
 CarrierFailure = Annotated[

@@ -70,9 +70,8 @@ def apply_overrides(data: Any, overrides: Sequence[str]) -> list[Path]:  # noqa:
     paths: list[Path] = []
     for override in overrides:
         place, _, text = override.partition("=")
-        place = place.strip()
         try:
-            paths.append(_put(data, place.split("."), _value(text)))
+            paths.append(_put(data, place.strip().split("."), _value(text)))
         except Unreadable as error:
             problems.append(Problem("--set", None, place, str(error)))
     if problems:
@@ -90,6 +89,8 @@ def _value(text: str) -> Any:  # noqa: ANN401 - plain values
 
 
 def _put(data: Any, words: list[str], value: Any) -> Path:  # noqa: ANN401 - plain values
+    if not all(words):
+        raise Unreadable("not a path; write PATH=VALUE, like carriers.boreal.channels=80")
     path: list[str | int] = []
     for position, word in enumerate(words):
         if not isinstance(data, dict | list):

@@ -25,6 +25,7 @@ from callsim.scenario.values import (
 from callsim.scenario.words import Trouble
 from carriers.calendars import ALWAYS
 from carriers.laws import Fixed
+from carriers.units import format_duration
 
 Count = Annotated[int, Field(ge=1, le=1000)]
 
@@ -41,7 +42,7 @@ class Site(Model):
 class Switchover(Model):
     """A failover to a standby unit."""
 
-    time: TimeOrZero | None = None
+    time: TimeOrZero | None = Field(default=None, examples=["30s"])
     """How long it takes, wherever the units stand."""
     within_site: TimeOrZero | None = None
     """How long it takes to a unit on the same site."""
@@ -218,14 +219,14 @@ class Change(Model):
 class AllOf(Model):
     """Works while all of its parts do."""
 
-    all: Some[Works]
+    all: Some[Works] = Field(examples=[["sbc", "media"]])
     """Groups, or diagrams."""
 
 
 class AnyOf(Model):
     """Works while one of its parts does."""
 
-    any: Some[Works]
+    any: Some[Works] = Field(examples=[["sbc", "backup"]])
     """Groups, or diagrams."""
 
 
@@ -234,7 +235,7 @@ class AtLeastOf(Model):
 
     at_least: Count = Field(examples=[1])
     """How many."""
-    of: Some[Works]
+    of: Some[Works] = Field(examples=[["sbc", "backup"]])
     """Groups, or diagrams."""
 
     @model_validator(mode="after")
@@ -251,7 +252,7 @@ class AtLeastUnits(Model):
 
     at_least: Count = Field(examples=[4])
     """How many."""
-    units_of: Some[Name]
+    units_of: Some[Name] = Field(examples=[["north", "south"]])
     """Groups."""
 
 
@@ -295,6 +296,20 @@ class Platform(Model):
     """Planned work."""
     works_when: Works | None = None
     """Reliability block diagram over the groups; without it all of them have to work."""
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        counts = {group.name: group.count for group in self.groups}
+        troubles: list[Trouble] = []
+        for index, change in enumerate(self.changes):
+            count = counts.get(change.takes, 0)
+            if change.one_at_a_time and count * change.lasts.mean > change.window.longest:
+                each, window = format_duration(change.lasts.mean), format_duration(change.window.longest)
+                why = f"{count} units one after the other take {each} each; the longest `window` is {window}"
+                troubles.append((("changes", index, "lasts"), why))
+        if troubles:
+            raise located(*troubles)
+        return self
 
 
 class Priority(Model):

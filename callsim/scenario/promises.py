@@ -83,7 +83,7 @@ class Sla(Model):
 class Simulation(Model):
     """How long is simulated."""
 
-    years: int = Field(default=2000, ge=1, le=10_000_000)
+    years: int = Field(default=2000, ge=1, le=10_000_000, examples=[2000])
     """Simulated years."""
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Seed of the random numbers."""

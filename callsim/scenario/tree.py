@@ -32,8 +32,14 @@ _SYNTAX = (
     ("end of stream", "a quote that is never closed"),
     ("stream end", "a bracket that is never closed"),
     ("expected ',' or", "a bracket that is never closed, or a comma that is missing"),
-    ("that cannot start any token", "a special character; quote the value"),
+    ("expected <block end>", "a line that is indented neither like the one above nor like its parent"),
+    ("expected ':'", "a key without ': ' after it"),
+    ("sequence entries are not allowed", "a '- ' that does not begin a line"),
     ("chomping or indentation", 'a special character; quote the value, like ">5%"'),
+    (
+        "cannot start any token|alphabetic or numeric|comment or a line",
+        "a special character; quote the value",
+    ),
 )
 """Patterns of the parser's messages, and what to say instead."""
 
@@ -89,10 +95,10 @@ def read_file(file: File) -> str:
 
 def parse(text: str) -> Tree:
     """Read one YAML document; raises Unreadable where it has none."""
-    directive = re.search(r"^%.*", text, re.MULTILINE)
+    directive = re.match(r"(?:[ \t]*(?:#.*)?\n)*(%.*)", text)
     if directive:
-        line = text.count("\n", 0, directive.start()) + 1
-        raise Unreadable(f"a directive, {directive[0]}; a scenario is YAML 1.2 and has none", line)
+        line = text.count("\n", 0, directive.start(1)) + 1
+        raise Unreadable(f"a directive, {directive[1]}; a scenario is YAML 1.2 and has none", line)
     yaml = YAML(typ="safe", pure=True)
     try:
         node = yaml.compose(text)

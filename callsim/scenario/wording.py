@@ -20,8 +20,14 @@ Models = list[tuple[str | None, type[Model]]]
 
 def troubles_of(error: ValidationError, data: Any) -> Iterator[Trouble]:  # noqa: ANN401 - plain values
     """Everything that is wrong with `data`, each with its path in it."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    meant = {(*d["loc"][:-1], _meant(d)) for d in details if d["type"] == "extra_forbidden"}
+    for detail in details:
         path = _path(detail["loc"], data)
+        if detail["type"] == "too_short" or (detail["type"] == "missing" and detail["loc"] in meant):
+            # Other lines say so already: its items are wrong (what is empty itself never gets here), or
+            # a key beside it is misspelt.
+            continue
         if detail["type"] == "located":
             for below, message in detail["ctx"]["troubles"]:
                 yield (*path, *below), message
@@ -104,7 +110,8 @@ def _example_of(field: FieldInfo) -> str:
 def _mapping(model: type[Model]) -> str:
     required = {key: field for key, field in _fields(model).items() if field.is_required() and key[0] != "<"}
     shown = required or dict(list(_fields(model).items())[:1])
-    return "{" + ", ".join(f"{key}: {_example_of(field)}" for key, field in shown.items()) + "}"
+    keys = sorted(shown, key=lambda key: key not in ("name", "mode"))
+    return "{" + ", ".join(f"{key}: {_example_of(shown[key])}" for key in keys) + "}"
 
 
 def _wrong_kind(detail: ErrorDetails, path: Path) -> Trouble:
@@ -126,10 +133,18 @@ def _none_of(value: object, known: list[str]) -> str:
     return f"{show(value)} is not known here; write {right}"
 
 
+def _known_keys(detail: ErrorDetails) -> list[str]:
+    return [key for model in _models_at(detail["loc"][:-1]) for key in _fields(model)]
+
+
+def _meant(detail: ErrorDetails) -> str | None:
+    return nearest(str(detail["loc"][-1]), _known_keys(detail))
+
+
 def _unknown_key(detail: ErrorDetails) -> str:
-    known = [key for model in _models_at(detail["loc"][:-1]) for key in _fields(model)]
-    guess = nearest(str(detail["loc"][-1]), known)
-    return "unknown key; " + (f"did you mean '{guess}'?" if guess else f"known here: {', '.join(known)}")
+    guess = _meant(detail)
+    right = f"did you mean '{guess}'?" if guess else f"known here: {', '.join(_known_keys(detail))}"
+    return f"unknown key; {right}"
 
 
 def _not_a_number(value: object, kind: str, example: str) -> str:

@@ -1,0 +1,71 @@
+"""The Python face: scenarios read, and simulated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from callsim.build import build
+from callsim.result import Result, half_width, make_result
+from callsim.scenario import Scenario, load_scenario, scenario_hash
+from callsim.study import STREAM_YEARS, Goal, Progress, run_study
+from results.summary import Summary
+
+PATIENCE = 600.0
+"""Seconds after which a precision that cannot be reached is given up."""
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+    """Read a scenario file, with the values of `overrides` (`"PATH=VALUE"` each) in place of its own.
+
+    Raises ScenarioError, whose `problems` are everything that is wrong with it.
+    """
+    return load_scenario(path, overrides)
+
+
+def simulate(
+    scenario: Scenario | Path | str,
+    years: int | None = None,
+    seed: int | None = None,
+    *,
+    jobs: int = 1,
+    precision: float | None = None,
+    max_time: float | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate a scenario, for `years` or until the interval on unavailability is within `precision` of it.
+
+    What is not given is taken from the scenario. `precision` is a share (0.05), `max_time` real seconds after
+    which no stream begins (`PATIENCE`, if a precision is wanted and nothing else said). The answer does not
+    depend on `jobs`, the number of processes; a script that asks for more than one needs the usual
+    `if __name__ == "__main__":`. An interrupt (Ctrl-C) gives what is known so far, with
+    `result.study.partial` set. Raises ScenarioError, and NothingSimulatedError where nothing is known.
+    """
+    if years is not None and precision is not None:
+        raise ValueError(f"years(={years}) and precision(={precision}) exclude each other")
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    settings = scenario.simulation
+    seed = settings.seed if seed is None else seed
+    if years is None and precision is None:
+        precision = settings.precision
+    max_time = settings.max_time if max_time is None else max_time
+    if precision is not None and max_time is None:
+        max_time = PATIENCE
+    goal = Goal(settings.years if years is None else years, precision, max_time)
+
+    def width(summary: Summary) -> float:
+        return half_width(summary, seed, settings.confidence)
+
+    most = math.ceil(goal.years / STREAM_YEARS) if precision is None else jobs
+    study = run_study(
+        build(scenario),
+        seed,
+        goal,
+        jobs=min(jobs, most),
+        keep_years=settings.keep_years,
+        half_width=width,
+        progress=progress,
+    )
+    return make_result(scenario, scenario_hash(scenario), study)

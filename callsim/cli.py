@@ -1,0 +1,255 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from callsim import __version__
+from callsim.exits import Exit
+from callsim.neighbours import in_the_way
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _share(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    from carriers.units import parse_share  # noqa: PLC0415 - only once it is known to be ours
+
+    return None if text is None else _quantity(parse_share, text)
+
+
+def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    from carriers.units import parse_duration  # noqa: PLC0415 - only once it is known to be ours
+
+    return None if text is None else _quantity(parse_duration, text)
+
+
+def _quantity(parse: Callable[[str], float], text: str) -> float:
+    try:
+        value = parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if not value:
+        raise click.BadParameter(f"{text} is too small; it has to be more than 0")
+    return value
+
+
+def _variations(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(map(_variation, texts))
+
+
+def _variation(text: str) -> tuple[str, tuple[str, ...]]:
+    """Read `PATH=v1,v2`; a comma inside brackets belongs to a value, like {median: 2h, p95: 5h}."""
+    path, _, values = text.partition("=")
+    parts, depth = [""], 0
+    for letter in values:
+        depth += (letter in "{[") - (letter in "}]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    stripped = tuple(part.strip() for part in parts)
+    if not path or not all(stripped):
+        raise click.BadParameter(f"'{text}' is not PATH=v1,v2,..., like carriers.atlantic.channels=60,120")
+    return path, stripped
+
+
+class _Commands(click.Group):
+    """Ends every command with one of the exit codes, never with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        from callsim.errors import CallsimError  # noqa: PLC0415
+
+        try:
+            trouble = in_the_way()
+            if trouble is not None:
+                raise CallsimError(trouble)  # noqa: TRY301
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except CallsimError as error:
+            click.echo(str(error), err=True)
+            code = error.exit_code
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("interrupted", err=True)
+            code = Exit.INTERRUPTED
+        except BrokenPipeError:
+            _forget_stdout()
+            code = Exit.PIPE_CLOSED
+        except OSError as error:
+            _forget_stdout()
+            reason = (error.strerror or str(error)).lower()
+            click.echo(f"{error.filename or 'output'}: {reason}", err=True)
+            code = Exit.USAGE
+        except Exception as error:
+            if os.environ.get("CALLSIM_DEBUG"):
+                raise
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            click.echo(f"callsim: internal error: {what} (set CALLSIM_DEBUG=1 for the traceback)", err=True)
+            code = Exit.INTERNAL
+        ctx.exit(int(code or 0))
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from failing again on what stdout would not take."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _options(command: Command) -> Command:
+    """Add what all commands that simulate understand."""
+    for option in reversed(
+        [
+            click.option(
+                "--years", type=click.IntRange(min=1), envvar="CALLSIM_YEARS", help="Years to simulate."
+            ),
+            click.option(
+                "--seed",
+                type=click.IntRange(0, 2**63 - 1),
+                envvar="CALLSIM_SEED",
+                help="Seed of the random numbers.",
+            ),
+            click.option(
+                "--jobs",
+                type=click.IntRange(min=1),
+                default=_cores,
+                show_default="all cores",
+                envvar="CALLSIM_JOBS",
+                help="Processes to use; the answer does not depend on it.",
+            ),
+            click.option(
+                "--set",
+                "overrides",
+                metavar="PATH=VALUE",
+                multiple=True,
+                help="Replace one value of the scenario, like carriers.atlantic.channels=60.",
+            ),
+            click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON."),
+            click.option("--quiet", is_flag=True, envvar="CALLSIM_QUIET", help="Print the verdict only."),
+            click.option(
+                "--out",
+                type=click.Path(path_type=Path),
+                default="runs",
+                show_default=True,
+                envvar="CALLSIM_OUT",
+                help="Where to make the folder of results.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="callsim %(version)s")
+def main() -> None:
+    """Predict the uptime, recovery time and call success of telephone service."""
+
+
+@main.command()
+@click.argument("scenario", type=_FILE)
+@_options
+@click.option(
+    "--precision",
+    metavar="SHARE",
+    callback=_share,
+    envvar="CALLSIM_PRECISION",
+    help="Instead of --years: until the interval on unavailability is within this share of it, like 5%.",
+)
+@click.option(
+    "--max-time",
+    metavar="DURATION",
+    callback=_duration,
+    envvar="CALLSIM_MAX_TIME",
+    help="Begin nothing after so much real time, like 60s.",
+)
+@click.option("--junit", metavar="FILE", envvar="CALLSIM_JUNIT", help="Write the verdicts for a CI system.")
+def run(
+    scenario: Path,
+    precision: float | None,
+    max_time: float | None,
+    junit: str | None,
+    **shared: Any,  # noqa: ANN401 - what _options adds
+) -> Exit:
+    """Simulate SCENARIO and say whether its objectives hold.
+
+    Ends with 0 when every objective is met, 1 when one is breached, 3 when none is and one is inconclusive,
+    2 when something is wrong, 130 when interrupted.
+    """
+    if precision is not None and shared["years"] is not None:
+        raise click.UsageError("--years and --precision exclude each other; give one")
+    from callsim import commands  # noqa: PLC0415 - heavy
+
+    return commands.run(scenario, commands.RunOptions(**shared), precision, max_time, junit)
+
+
+@main.command()
+@click.argument("scenarios", nargs=-1, required=True, type=_FILE, metavar="SCENARIO...")
+@_options
+def compare(scenarios: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
+    """Say how SCENARIOs differ from the first, under common random numbers."""
+    from callsim import commands  # noqa: PLC0415 - heavy
+
+    if len(scenarios) < 2:
+        raise click.UsageError("one scenario has nothing to be compared with; give two or more")
+    return commands.compare(scenarios, commands.RunOptions(**shared))
+
+
+@main.command()
+@click.argument("scenario", type=_FILE)
+@_options
+@click.option(
+    "--vary",
+    metavar="PATH=v1,v2,...",
+    callback=_variations,
+    multiple=True,
+    required=True,
+    help="Values for one path; with several of these every combination is simulated.",
+)
+def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
+    """Simulate SCENARIO with each of several values, under common random numbers."""
+    from callsim import commands  # noqa: PLC0415 - heavy
+
+    return commands.sweep(scenario, vary, commands.RunOptions(**shared))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
+def check(files: tuple[Path, ...]) -> Exit:
+    """Say everything that is wrong with scenario FILEs."""
+    from callsim import commands  # noqa: PLC0415 - heavy
+
+    return commands.check(files)
+
+
+@main.command()
+def schema() -> Exit:
+    """Print the JSON Schema of scenario files, for editors."""
+    from callsim import commands  # noqa: PLC0415 - heavy
+
+    return commands.schema()
+
+
+@main.command()
+@click.argument("folder", type=_FILE, metavar="DIR")
+def init(folder: Path) -> Exit:
+    """Write a commented scenario to start from into DIR."""
+    from callsim import commands  # noqa: PLC0415 - heavy
+
+    return commands.init(folder)

@@ -1,0 +1,230 @@
+"""What each command does, once its options are read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from callsim import report, runs, side_by_side
+from callsim.api import load, simulate
+from callsim.comparison import Comparison
+from callsim.comparison import compare as compare_all
+from callsim.errors import CallsimError, ScenarioError
+from callsim.exits import Exit
+from callsim.junit import junit
+from callsim.plots import save, sweep_plot
+from callsim.progress import shown
+from callsim.result import Result
+from callsim.scenario import check_files, json_schema, write_starter
+from callsim.scenario.model import Scenario
+from callsim.study import NothingSimulatedError
+
+COLOURS = {"MET": "green", "BREACHED": "red", "INCONCLUSIVE": "yellow"}
+WIDEST = 120
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the commands that simulate have in common; None: as the scenario says."""
+
+    years: int | None
+    seed: int | None
+    jobs: int
+    overrides: tuple[str, ...]
+    json: str | None
+    quiet: bool
+    out: Path
+
+
+class StoppedError(CallsimError):
+    """A run was interrupted before anything was known."""
+
+    exit_code = Exit.INTERRUPTED
+
+
+def run(
+    path: Path,
+    options: RunOptions,
+    precision: float | None,
+    max_time: float | None,
+    junit_file: str | None,
+) -> Exit:
+    """Simulate one scenario, print its answer, write its folder."""
+    started = datetime.now(UTC)
+    scenario = load(path, options.overrides)
+    for target in (options.json, junit_file):
+        runs.check_target(target)
+    with runs.draft(options.out, scenario.name) as folder:
+        result = _simulate(scenario, options, precision, max_time)
+        if options.json != "-":
+            say(_answer(result, options.quiet))
+        timing = {
+            "started": started.isoformat(timespec="seconds"),
+            "wall_s": result.study.wall_s,
+            "years_per_s": result.study.years / result.study.wall_s,
+            "jobs": options.jobs,
+            "python": platform.python_version(),
+        }
+        runs.write_run(folder.path, result, path, options.overrides, timing)
+        kept = folder.keep(started.astimezone())
+    if options.json is not None:
+        runs.write_json(options.json, {**result.to_json(), "wall_s": result.study.wall_s})
+    if junit_file is not None:
+        runs.write_whole(Path(junit_file), junit(result))
+    if not options.quiet and options.json != "-":
+        say(f"Files: {kept}")
+    return result.exit_code
+
+
+def _simulate(
+    scenario: Scenario, options: RunOptions, precision: float | None, max_time: float | None
+) -> Result:
+    with shown(scenario.name) as progress, _stopped():
+        return simulate(
+            scenario,
+            options.years,
+            options.seed,
+            jobs=options.jobs,
+            precision=precision,
+            max_time=max_time,
+            progress=progress,
+        )
+
+
+@contextmanager
+def _stopped() -> Iterator[None]:
+    try:
+        yield
+    except NothingSimulatedError as error:
+        text = f"{error}: nothing is known yet"
+        raise (StoppedError if "interrupted" in text else CallsimError)(text) from None
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((80, 40)).columns, WIDEST)
+
+
+def _answer(result: Result, quiet: bool) -> str:
+    if quiet:
+        return report.verdict_line(result)
+    height = shutil.get_terminal_size((80, 40)).lines
+    try:
+        "█".encode(sys.stdout.encoding)
+        blocks = "█"
+    except UnicodeEncodeError:
+        blocks = "#"
+    return report.terminal(result, _width(), height, blocks)
+
+
+def say(text: str) -> None:
+    """Print an answer; verdicts have colours on a terminal, unless NO_COLOR is set."""
+    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+    if not plain:
+        text = re.sub("|".join(COLOURS), lambda m: click.style(m[0], fg=COLOURS[m[0]], bold=True), text)
+    click.echo(text)
+
+
+def compare(paths: tuple[Path, ...], options: RunOptions) -> Exit:
+    """Simulate scenarios with common random numbers, print how they differ from the first."""
+    runs.check_target(options.json)
+    scenarios = load_all((path, options.overrides) for path in paths)
+    names = [str(path) for path in paths] if len({s.name for s in scenarios}) < len(paths) else None
+    compared = _compare(scenarios, names, options)
+    if options.json != "-":
+        say(_verdicts(compared) if options.quiet else side_by_side.comparison(compared, _width()))
+    if options.json is not None:
+        runs.write_json(options.json, compared.to_json())
+    return _worst(compared)
+
+
+def sweep(path: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], options: RunOptions) -> Exit:
+    """Simulate a scenario with every combination of values, print a row each, plot the downtime."""
+    runs.check_target(options.json)
+    combinations = list(itertools.product(*(values for _, values in vary)))
+    paths = [name for name, _ in vary]
+    given = [[f"{p}={v}" for p, v in zip(paths, values, strict=True)] for values in combinations]
+    scenarios = load_all((path, (*options.overrides, *overrides)) for overrides in given)
+    with runs.draft(options.out, f"{scenarios[0].name}-sweep") as folder:
+        compared = _compare(scenarios, [", ".join(values) for values in combinations], options)
+        if options.json != "-":
+            say(_verdicts(compared) if options.quiet else side_by_side.sweep(compared, paths, _width()))
+        with runs.writing(options.out):
+            (folder.path / "sweep.json").write_text(runs.json_text(compared.to_json()), encoding="utf-8")
+            save(sweep_plot(compared, paths, combinations[: len(compared.results)]), folder.path / "sweep")
+        kept = folder.keep(datetime.now().astimezone())
+    if options.json is not None:
+        runs.write_json(options.json, compared.to_json())
+    if not options.quiet and options.json != "-":
+        say(f"Files: {kept}")
+    return _worst(compared)
+
+
+def load_all(wanted: Iterable[tuple[Path, tuple[str, ...]]]) -> list[Scenario]:
+    """Read scenarios; raises one ScenarioError with what is wrong in all of them."""
+    scenarios, problems = [], []
+    for path, overrides in wanted:
+        try:
+            scenarios.append(load(path, overrides))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return scenarios
+
+
+def _compare(scenarios: list[Scenario], names: list[str] | None, options: RunOptions) -> Comparison:
+    with shown("comparing") as progress, _stopped():
+        return compare_all(
+            scenarios, options.years, options.seed, jobs=options.jobs, names=names, progress=progress
+        )
+
+
+def _verdicts(compared: Comparison) -> str:
+    pairs = zip(compared.names, compared.results, strict=True)
+    return "\n".join(f"{name}: {report.verdict_line(result)}" for name, result in pairs)
+
+
+def _worst(compared: Comparison) -> Exit:
+    if compared.partial is not None and "interrupted" in compared.partial:
+        return Exit.INTERRUPTED
+    codes = {result.exit_code for result in compared.results}
+    return next((code for code in (Exit.BREACHED, Exit.INCONCLUSIVE) if code in codes), Exit.MET)
+
+
+def check(files: tuple[Path, ...]) -> Exit:
+    """Say of each file that it is right, or all that is wrong with it."""
+    code = Exit.MET
+    for file in files:
+        problems = check_files([file])
+        for problem in problems:
+            click.echo(problem, err=True)
+        if problems:
+            code = Exit.USAGE
+        else:
+            click.echo(f"{file}: ok")
+    return code
+
+
+def schema() -> Exit:
+    """Print the JSON Schema of scenario files."""
+    click.echo(json.dumps(json_schema(), indent=2))
+    return Exit.MET
+
+
+def init(folder: Path) -> Exit:
+    """Write a starting scenario."""
+    file = write_starter(folder)
+    click.echo(f"{file}: written; try: callsim run {file}")
+    return Exit.MET

@@ -1,0 +1,390 @@
+"""Plots of a result, each on axes of one's own or on a new figure."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from callsim import figures
+from callsim.records import SINCE_THURSDAY
+from callsim.report import cause_name, promised
+from carriers.units import parse_duration, parse_share
+from results.timeline import Floats
+
+if TYPE_CHECKING:
+    from callsim.comparison import Comparison
+    from callsim.result import Result
+    from callsim.study import Stretch
+
+BLUE, ORANGE, VERMILION, GREEN, SKY, PURPLE, GREY = (
+    *("#0072B2", "#E69F00", "#D55E00", "#009E73", "#56B4E9", "#CC79A7"),
+    "#999999",
+)
+"""Okabe and Ito's colours, which colour-blind people can tell apart."""
+STYLES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v")
+SIZE = (8.0, 4.5)
+DPI = 150
+MOST_CAUSES = 8
+MOST_TICKS = 10
+BINS_A_DECADE = 6
+BAD = 0.95
+"""A typical bad year: so many of the years have no more downtime."""
+LABELLED = 3
+YEAR = 365.25 * 86400.0
+TICKS = (0.1, 1, 10, 60, 600, 3600, 36_000, 86_400, 864_000, 8_640_000, 86_400_000)
+"""Lengths of time that are round to people, in seconds."""
+
+
+def new_axes() -> Axes:
+    """Make a figure that no global state knows of, with one pair of axes."""
+    return Figure(figsize=SIZE, layout="constrained").subplots()
+
+
+class Plots:
+    """What a result looks like."""
+
+    def __init__(self, result: Result) -> None:
+        self._result = result
+
+    def save(self, folder: Path) -> None:
+        """Write every plot that there is something to see in, as PNG and SVG; raises OSError."""
+        save(self.downtime(), folder / "downtime")
+        if self._result.causes:
+            save(self.causes(), folder / "causes")
+            save(self.stages(), folder / "stages")
+        if self._result.study.kept:
+            save(self.year(), folder / "year")
+
+    def downtime(self, ax: Axes | None = None) -> Axes:
+        """Plot how downtime spreads over the years, with what the objectives allow."""
+        ax = ax or new_axes()
+        summary = self._result.study.summary
+        whole = summary.year_seconds > 0.99 * YEAR
+        down = summary.downtime[whole]
+        limits = self._limits()
+        strictest = min((seconds for _, seconds in limits), default=math.inf)
+        some = down[down > 0]
+        edges = _edges(some)
+        weight = 100.0 / max(len(down), 1)
+        kept, broken = some[some <= strictest], some[some > strictest]
+        parts = [
+            (part, colour, label)
+            for part, colour, label in (
+                (kept, BLUE, "years within it" if limits else "years"),
+                (broken, VERMILION, "years beyond the strictest"),
+            )
+            if len(part)
+        ]
+        if parts:
+            values, colours, labels = zip(*parts, strict=True)
+            weights = [np.full(len(part), weight) for part in values]
+            ax.hist(
+                values,
+                edges.tolist(),
+                weights=weights,
+                stacked=True,
+                color=colours,
+                label=labels,
+                edgecolor="white",
+                lw=0.5,
+            )
+        ax.set_xscale("log")
+        _time_axis(ax.xaxis, edges[0], edges[-1])
+        none = len(down) - len(some)
+        if none:
+            step = edges[1] / edges[0]
+            at = edges[0] / step**1.5
+            ax.bar(at, none * weight, at * (math.sqrt(step) - 1 / math.sqrt(step)), color=GREEN)
+            _note(ax, "no\ndowntime", (at, none * weight), (0, 3), ha="center")
+            ax.margins(y=0.15)
+        for (text, seconds), style in zip(limits, STYLES, strict=False):
+            ax.axvline(seconds, color="black", ls=style, label=text)
+        if limits:
+            ax.legend(
+                title="downtime allowed",
+                fontsize=8,
+                title_fontsize=8,
+                loc="upper left",
+                bbox_to_anchor=(1, 1),
+            )
+        ax.set_xlabel("downtime in a year")
+        ax.set_ylabel("share of years (%)")
+        title = f"{self._result.scenario.name}: downtime per year"
+        if len(down):
+            middle, bad = np.quantile(down, [0.5, BAD])
+            title += f", median {figures.plain_duration(middle)}, p95 {figures.plain_duration(bad)}"
+        ax.set_title(title, fontsize=11)
+        return ax
+
+    def _limits(self) -> list[tuple[str, float]]:
+        """Return what the objectives allow of downtime in a year, in seconds."""
+        limits = []
+        for judgement in self._result.objectives:
+            objective = judgement.objective
+            times = 12 if objective.window == "month" else 1
+            if objective.name == "availability":
+                seconds = (1 - objective.target) * YEAR
+            elif objective.name == "downtime":
+                seconds = objective.target * times
+            else:
+                continue
+            text = f"{promised(objective)} a {objective.window}{', 12 times' if times > 1 else ''}"
+            limits.append((f"{text}:\n{figures.plain_duration(seconds)}", seconds))
+        return limits
+
+    def causes(self, ax: Axes | None = None) -> Axes:
+        """Plot downtime by what failed together."""
+        ax = ax or new_axes()
+        result = self._result
+        total = (result.downtime_min_per_year.value or 0.0) * 60.0
+        shown, rest = result.causes[:MOST_CAUSES], result.causes[MOST_CAUSES:]
+        rows = [(cause_name(c), c.downtime_share, c.outages_per_year) for c in shown]
+        if rest:
+            others = sum(c.downtime_share for c in rest), sum(c.outages_per_year for c in rest)
+            rows.append((f"{len(rest)} more", *others))
+        names = ["\n".join(textwrap.wrap(name, 34)) for name, _, _ in rows]
+        colours = [BLUE] * len(shown) + [GREY] * bool(rest)
+        bars = ax.barh(names, [100 * share for _, share, _ in rows], color=colours)
+        texts = [
+            f"{figures.plain_duration(share * total)} a year, {figures.significant(outages)} outages a year"
+            for _, share, outages in rows
+        ]
+        ax.bar_label(bars, texts, padding=4, fontsize=8)
+        _room_for_labels(ax, [100 * share for _, share, _ in rows])
+        ax.invert_yaxis()
+        ax.tick_params(axis="y", labelsize=8)
+        ax.set_xlabel("share of the downtime (%)")
+        ax.set_title(f"{result.scenario.name}: causes of downtime", fontsize=11)
+        return ax
+
+    def stages(self, ax: Axes | None = None) -> Axes:
+        """Plot what an outage waits for, on average."""
+        ax = ax or new_axes()
+        stages = [(name, 60.0 * minutes) for name, minutes in self._result.mttr_stages_min.items() if minutes]
+        unit, size = figures.scale(max((seconds for _, seconds in stages), default=0.0))
+        lengths = [seconds / size for _, seconds in stages]
+        bars = ax.barh([name for name, _ in stages], lengths, height=0.5, color=SKY)
+        total = sum(seconds for _, seconds in stages)
+        texts = [f"{figures.plain_duration(s)}, {100 * s / total:.0f} %" for _, s in stages]
+        ax.bar_label(bars, texts, padding=4, fontsize=9)
+        _room_for_labels(ax, lengths)
+        ax.invert_yaxis()
+        ax.set_xlabel(f"mean time of an outage ({unit})")
+        mttr = figures.duration(self._result.mttr_min.scaled(60.0))
+        ax.set_title(f"{self._result.scenario.name}: MTTR by stage, {mttr} in all", fontsize=11)
+        return ax
+
+    def year(self, ax: Axes | None = None) -> Axes:
+        """Plot the outages of one typical bad year among those kept; raises ValueError where none is."""
+        ax = ax or new_axes()
+        found = _bad_year(self._result)
+        if found is None:
+            raise ValueError("no year was kept whole; set simulation.keep_years")
+        stretch, begin, end = found
+        zone = self._result.study.tables.zone
+        outages = stretch.outages
+        (inside,) = np.nonzero((outages.end > begin) & (outages.start < end))
+        # Local time as plain dates: matplotlib knows no zones without a date for each.
+        local = zone.local_array(np.asarray([begin, end - 1.0])) + SINCE_THURSDAY
+        first, last = local / 86400.0
+        ax.set_xlim(first, last)
+        lengths = outages.seconds[inside]
+        starts = (zone.local_array(np.maximum(outages.start[inside], begin)) + SINCE_THURSDAY) / 86400.0
+        texts = _outage_causes(stretch, inside)
+        ax.set_yscale("log")
+        floor, top = _limits_of(lengths)
+        _time_axis(ax.yaxis, floor, top)
+        styles = zip((BLUE, ORANGE, GREEN, PURPLE, VERMILION), MARKERS, strict=True)
+        named = sorted(set(texts), key=lambda text: -sum(lengths[np.asarray(texts) == text]))
+        for text, (colour, marker) in zip(named, [*styles, *[(GREY, "x")] * len(named)], strict=False):
+            own = np.asarray(texts) == text
+            ax.vlines(starts[own], floor, lengths[own], color=colour, lw=1.2)
+            label = textwrap.shorten(text, 60) if (colour, marker) != (GREY, "x") else "_"
+            ax.plot(starts[own], lengths[own], marker, color=colour, label=label)
+        for index in np.argsort(-lengths)[:LABELLED]:
+            text = figures.plain_duration(float(lengths[index]))
+            _note(ax, text, (float(starts[index]), float(lengths[index])), (5, 4))
+        _impaired(ax, stretch, begin, end, self._result)
+        locator = AutoDateLocator(minticks=6, maxticks=13)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        ax.set_ylabel("length of the outage")
+        ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False)
+        total = float(np.diff(outages.down_before(np.asarray([begin, end])))[0])
+        ax.set_title(
+            f"{self._result.scenario.name}: a bad year ({100 * BAD:.0f} % are no worse), "
+            f"{len(inside)} outages, {figures.plain_duration(total)} down",
+            fontsize=11,
+        )
+        return ax
+
+
+def save(ax: Axes, path: Path) -> None:
+    """Write the figure of some axes as `path.png` and `path.svg`, the same bytes for the same plot."""
+    figure = ax.figure
+    if not isinstance(figure, Figure):
+        raise TypeError(f"ax.figure(={figure}) must be a whole figure")
+    with mpl.rc_context({"svg.hashsalt": "callsim", "svg.fonttype": "none"}):
+        figure.savefig(path.with_suffix(".png"), dpi=DPI)
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+
+
+def sweep_plot(
+    compared: Comparison,
+    paths: Sequence[str],
+    combinations: Sequence[tuple[str, ...]],
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot downtime over the values of the first path, a line for each combination of the others."""
+    ax = ax or new_axes()
+    values = [_numeric(combination[0]) for combination in combinations]
+    numbers = [value for value in values if value is not None]
+    is_numeric = len(numbers) == len(values)
+    ticks = list(dict.fromkeys(combination[0] for combination in combinations))
+    places = numbers if is_numeric else [float(ticks.index(c[0])) for c in combinations]
+    for n, rest in enumerate(dict.fromkeys(combination[1:] for combination in combinations)):
+        own = [i for i, combination in enumerate(combinations) if combination[1:] == rest]
+        found = [(places[i], compared.results[i].downtime_min_per_year) for i in own]
+        x = [place for place, estimate in found if estimate.value is not None]
+        estimates = [(e.value, e.low, e.high) for _, e in found if e.value is not None]
+        y = [value for value, _, _ in estimates]
+        errors = np.asarray(
+            [
+                (v - low, high - v) if low is not None and high is not None else (0.0, 0.0)
+                for v, low, high in estimates
+            ]
+        )
+        label = ", ".join(f"{p} = {v}" for p, v in zip(paths[1:], rest, strict=True)) or None
+        line = "-" if is_numeric else ""
+        colour = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)[n % 6]
+        ax.errorbar(
+            x, y, errors.T, fmt=f"{MARKERS[n % len(MARKERS)]}{line}", color=colour, capsize=3, label=label
+        )
+    distinct = sorted(set(places))
+    if not is_numeric or len(distinct) <= MOST_TICKS:
+        ax.set_xticks(
+            distinct,
+            [next(c[0] for c, p in zip(combinations, places, strict=True) if p == d) for d in distinct],
+        )
+    if paths[1:]:
+        ax.legend(fontsize=8)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel(paths[0])
+    ax.set_ylabel("downtime (min a year)")
+    confidence = figures.plain_percent(compared.results[0].availability.confidence)
+    ax.set_title(f"{compared.results[0].scenario.name}: downtime with {confidence} intervals", fontsize=11)
+    return ax
+
+
+def _numeric(text: str) -> float | None:
+    """Return the number that a value of a scenario stands for, None where it is none."""
+    for parse in (float, parse_share, parse_duration):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _edges(values: Floats) -> Floats:
+    """Return bounds of bins, evenly spaced on the logarithm, around positive values."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 60.0)
+    first = math.floor(math.log10(low) * BINS_A_DECADE)
+    last = max(math.ceil(math.log10(high) * BINS_A_DECADE), first + 4)
+    return np.asarray(10.0 ** (np.arange(first, last + 1) / BINS_A_DECADE))
+
+
+def _limits_of(lengths: Floats) -> tuple[float, float]:
+    if not len(lengths):
+        return 1.0, 60.0
+    return float(lengths.min()) / 2, float(lengths.max()) * 2
+
+
+def _time_axis(axis: Axis, low: float, high: float) -> None:
+    """Mark round lengths of time."""
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    if len(ticks) < 3:
+        steps = (1, 2, 5, 10, 20, 30)
+        ticks = [
+            s * unit for unit in (0.1, 1, 60, 3600, 86_400, 864_000) for s in steps if low <= s * unit <= high
+        ]
+        ticks = sorted(set(ticks))
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: _tick(seconds)))
+    axis.set_minor_locator(NullLocator())
+
+
+def _tick(seconds: float) -> str:
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _note(
+    ax: Axes,
+    text: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    ha: Literal["left", "center"] = "left",
+) -> None:
+    ax.annotate(text, at, offset, textcoords="offset points", fontsize=8, ha=ha)
+
+
+def _room_for_labels(ax: Axes, lengths: list[float]) -> None:
+    ax.set_xlim(0, max(lengths, default=1.0) * 1.6)
+
+
+def _bad_year(result: Result) -> tuple[Stretch, float, float] | None:
+    """Return the kept year at the `BAD` quantile of downtime: its stretch, begin and end."""
+    years = []
+    for stretch in result.study.kept:
+        bounds = result.study.tables.zone.year_starts(stretch.years)
+        down = np.diff(stretch.outages.down_before(bounds))
+        years += [(float(down[n]), stretch, *bounds[n : n + 2].tolist()) for n in range(stretch.years)]
+    if not years:
+        return None
+    years.sort(key=lambda year: year[0])
+    _, stretch, begin, end = years[math.ceil(BAD * len(years)) - 1]
+    return stretch, begin, end
+
+
+def _outage_causes(stretch: Stretch, which: np.ndarray) -> list[str]:
+    sets = stretch.timeline.cause_sets
+    outages = stretch.outages
+    first = np.searchsorted(outages.piece_outage, which)
+    return [" + ".join(sets[outages.piece_causes[piece]]) or "no failure" for piece in first]
+
+
+def _impaired(ax: Axes, stretch: Stretch, begin: float, end: float, result: Result) -> None:
+    """Mark along the bottom when the service was not as it should be, and not down."""
+    timeline = stretch.timeline
+    down = stretch.outages.down_before(timeline.end) - stretch.outages.down_before(timeline.start)
+    rows = (timeline.end > begin) & (timeline.start < end) & (timeline.condition > 0) & (down == 0)
+    zone = result.study.tables.zone
+    start = (zone.local_array(timeline.start[rows]) + SINCE_THURSDAY) / 86400.0
+    days = (timeline.end[rows] - timeline.start[rows]) / 86400.0
+    if not len(start):
+        return
+    spans = list(zip(start.tolist(), days.tolist(), strict=True))
+    ax.broken_barh(
+        spans,
+        (0.0, 0.03),
+        transform=ax.get_xaxis_transform(),
+        color=GREY,
+        lw=0.6,
+        ec=GREY,
+        label="impaired, not down",
+    )

@@ -1,0 +1,233 @@
+"""A result as a person reads it, on a terminal or in a notebook."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from html import escape
+
+from callsim import figures
+from callsim.result import HOUR, Cause, Result
+from results.objectives import Judgement, Objective, Verdict
+
+MOST_CAUSES = 6
+FEWEST_CAUSES = 3
+CRITICAL_UNITS = 3
+BAR = 16
+NAME = 34
+LINES_BELOW = 2
+"""Where the files are, and the prompt."""
+WINDOWS = {"month": "monthly", "year": "yearly"}
+
+
+def verdict_line(result: Result) -> str:
+    """Return the answer in one sentence: verdict, what is achieved, what that means for the promise."""
+    sentence = f"{result.scenario.name} {_achieved(result)}"
+    if result.verdict is None:
+        return f"NO OBJECTIVE: {sentence}; nothing is promised."
+    worst = next(j for j in result.objectives if j.verdict is result.verdict)
+    sentence = f"{result.verdict.value}: {sentence}; {_kept(worst)}"
+    if result.verdict is Verdict.INCONCLUSIVE:
+        sentence += ", so more years have to tell"
+    return f"{sentence}."
+
+
+def _achieved(result: Result) -> str:
+    if not result.study.summary.downtime.any():
+        most = result.outages_per_year.upper
+        bound = f" (at most {figures.significant(most)} a year)" if most is not None else ""
+        return f"has no outage in {result.study.years:,} years{bound}"
+    down = result.downtime_min_per_year.value or 0.0
+    return (
+        f"achieves {figures.percent(result.availability)}, "
+        f"i.e. {figures.plain_duration(down * 60.0)} down a year"
+    )
+
+
+def _kept(judgement: Judgement) -> str:
+    objective = judgement.objective
+    return (
+        f"the {WINDOWS[objective.window]} {promised(objective)} is kept in "
+        f"{figures.percent(judgement.met_share)} of {objective.window}s, "
+        f"the target wants {figures.plain_percent(1 - objective.risk)}"
+    )
+
+
+def promised(objective: Objective) -> str:
+    """Return what an objective promises: `99.99 %`, `MTTR of at most 30 min`."""
+    if objective.name == "availability":
+        return figures.plain_percent(objective.target)
+    target = figures.exact_duration(objective.target)
+    return {
+        "mttr": f"MTTR of at most {target}",
+        "mtbf": f"MTBF of at least {target}",
+        "downtime": f"downtime of at most {target}",
+    }[objective.name]
+
+
+def terminal(result: Result, width: int = 80, height: int = 40, blocks: str = "█") -> str:
+    """Return everything that one screen of `width` by `height` characters holds, the answer first."""
+    parts = [
+        [*_notes(result, width), *textwrap.wrap(verdict_line(result), width)],
+        _objectives(result, width),
+        _estimates(result, width),
+        _causes(result, MOST_CAUSES, blocks),
+        [*_critical(result, width), *_footer(result, width)],
+    ]
+    room = height - LINES_BELOW - sum(map(len, parts))
+    if room < 0:
+        parts[3] = _causes(result, max(MOST_CAUSES + room, FEWEST_CAUSES), blocks)
+    gap = "\n\n" if room >= len(parts) else "\n"
+    return gap.join("\n".join(part) for part in parts if part)
+
+
+def _notes(result: Result, width: int) -> list[str]:
+    notes = []
+    if result.study.partial is not None:
+        notes.append(f"PARTIAL: {result.study.partial}; the intervals are those of the years so far.")
+    if result.study.missed_precision:
+        notes.append("The interval is wider than the precision that was asked for.")
+    return [line for note in notes for line in textwrap.wrap(note, width)]
+
+
+def _objectives(result: Result, width: int) -> list[str]:
+    rows = [
+        (
+            f"{promised(j.objective)} a {j.objective.window}",
+            figures.percent(j.met_share),
+            figures.plain_percent(1 - j.objective.risk),
+            j.verdict.value,
+        )
+        for j in result.objectives
+    ]
+    return columns([("Objective", "windows that keep it", "wanted", "verdict"), *rows], width) if rows else []
+
+
+def columns(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    """Set rows of text in columns; rows that are too long for `width` go on with an indent."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent="    ")]
+
+
+def rows_of(result: Result) -> list[tuple[str, str]]:
+    """Return the estimates with their intervals, a name and a text each."""
+    rows = [
+        ("Availability", figures.percent(result.availability)),
+        ("Downtime", f"{figures.duration(result.downtime_min_per_year.scaled(60.0))} a year"),
+        (
+            "Outages",
+            f"{figures.number(result.outages_per_year)} a year, "
+            f"MTBF {figures.duration(result.mtbf_h.scaled(HOUR))}",
+        ),
+        ("MTTR", figures.duration(result.mttr_min.scaled(60.0)) + _stages(result)),
+    ]
+    if result.call_success is not None and result.dpm is not None and result.dropped_per_million is not None:
+        failed, dropped = figures.number(result.dpm), figures.number(result.dropped_per_million)
+        rows.append(("Call success", figures.percent(result.call_success)))
+        rows.append(("Per million", f"{failed} calls fail, {dropped} are dropped in progress"))
+    delay = result.post_dial_delay_s
+    if delay is not None:
+        text = f"median {delay['p50']:.1f} s, p95 {delay['p95']:.1f} s, p99 {delay['p99']:.1f} s"
+        rows.append(("Post-dial delay", text))
+    return rows
+
+
+def _stages(result: Result) -> str:
+    known = sorted(
+        ((minutes, name) for name, minutes in result.mttr_stages_min.items() if minutes), reverse=True
+    )
+    text = ", ".join(f"{name} {figures.plain_duration(minutes * 60.0)}" for minutes, name in known)
+    return f": {text}" if text else ""
+
+
+def _estimates(result: Result, width: int) -> list[str]:
+    indent = 17
+    return [
+        line
+        for name, text in rows_of(result)
+        for line in textwrap.wrap(name.ljust(indent) + text, width, subsequent_indent=" " * indent)
+    ]
+
+
+def cause_name(cause: Cause) -> str:
+    """Return what a cause set is called."""
+    return " + ".join(cause.causes) or "no failure"
+
+
+def _causes(result: Result, most: int, blocks: str) -> list[str]:
+    shown, rest = list(result.causes[:most]), result.causes[most:]
+    if not shown:
+        return []
+    rows = [(cause_name(cause), cause.downtime_share, cause.outages_per_year) for cause in shown]
+    if rest:
+        others = sum(cause.downtime_share for cause in rest), sum(cause.outages_per_year for cause in rest)
+        rows.append((f"{len(rest)} more", *others))
+    lines = [f"{'Causes of downtime':<{NAME}}  {'share':<{BAR + 8}}outages a year"]
+    for name, share, outages in rows:
+        short = name if len(name) <= NAME else f"{name[: NAME - 2]}.."
+        bar = blocks * max(round(share * BAR), 0)
+        lines.append(f"{short:<{NAME}}  {_share(share):>6} {bar:<{BAR}} {figures.significant(outages):>6}")
+    return [line.rstrip() for line in lines]
+
+
+def _share(share: float) -> str:
+    return f"{figures.significant(share * 100)} %"
+
+
+def _critical(result: Result, width: int) -> list[str]:
+    units = sorted(
+        (unit for unit in result.units if unit.importance is not None and unit.importance > 0),
+        key=lambda unit: -(unit.importance or 0.0),
+    )[:CRITICAL_UNITS]
+    if not units:
+        return []
+    named = ", ".join(f"{unit.name} {_share(unit.importance or 0.0)}" for unit in units)
+    return textwrap.wrap(f"Chance of being down while failed: {named}", width, subsequent_indent="  ")
+
+
+def _footer(result: Result, width: int) -> list[str]:
+    study = result.study
+    speed = f"{study.years / study.wall_s:,.0f}" if study.wall_s else "many"
+    text = (
+        f"{study.years:,} years in {study.wall_s:,.1f} s ({speed} a second), seed {study.seed}. The "
+        f"{figures.plain_percent(result.availability.confidence)} intervals cover the simulation's noise; "
+        "the MTBFs and repair times are assumptions."
+    )
+    return textwrap.wrap(text, width)
+
+
+def html(result: Result) -> str:
+    """Return what a notebook shows."""
+    objectives = [
+        (
+            f"{promised(j.objective)} a {j.objective.window}",
+            figures.percent(j.met_share),
+            figures.plain_percent(1 - j.objective.risk),
+            j.verdict.value,
+        )
+        for j in result.objectives
+    ]
+    causes = [
+        (cause_name(c), _share(c.downtime_share), figures.significant(c.outages_per_year))
+        for c in result.causes[:MOST_CAUSES]
+    ]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(result, 10_000))
+    return (
+        f"{notes}<p><b>{escape(verdict_line(result))}</b></p>"
+        + table(("objective", "windows that keep it", "wanted", "verdict"), objectives)
+        + table(("quantity", "estimate"), rows_of(result))
+        + table(("cause of downtime", "share", "outages a year"), causes)
+        + f"<p>{escape(' '.join(_footer(result, 10_000)))}</p>"
+    )
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return an HTML table, nothing without rows."""
+    if not rows:
+        return ""
+
+    def line(tag: str, cells: tuple[str, ...]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    return f"<table>{line('th', head)}{''.join(line('td', row) for row in rows)}</table>"

@@ -1,0 +1,126 @@
+"""The folder that a run leaves: its answer, what happened in the years that are kept, plots."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from callsim.errors import WriteError
+from callsim.plots import Plots
+from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
+from callsim.result import Result
+
+
+class Draft:
+    """A folder under a temporary name, until it is kept."""
+
+    def __init__(self, out: Path, name: str) -> None:
+        self.out = out
+        self.name = name
+        self.path = out / f".{name}.{os.getpid()}"
+
+    def keep(self, now: datetime) -> Path:
+        """Give it its lasting name, which nothing has yet: `NAME-YYYYMMDD-HHMMSS[-n]`."""
+        stamp = f"{self.name}-{now:%Y%m%d-%H%M%S}"
+        with writing(self.out):
+            for number in count(1):
+                final = self.out / (stamp if number == 1 else f"{stamp}-{number}")
+                if not final.exists():
+                    return self.path.rename(final)
+        raise AssertionError("there is always a next number")
+
+
+@contextmanager
+def draft(out: Path, name: str) -> Iterator[Draft]:
+    """Make a folder that vanishes unless it is kept; raises WriteError where it cannot be written."""
+    made = Draft(out, name)
+    with writing(out):
+        made.path.mkdir(parents=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made.path, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file or folder into a WriteError."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WriteError(f"{path}: cannot be written: {reason}") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: under a temporary name first, unless it is a pipe or a device."""
+    with writing(path):
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            path.write_bytes(data)
+            return
+        if path.is_dir():
+            raise WriteError(f"{path}: cannot be written: is a directory")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def json_text(data: object) -> str:
+    """Write JSON as `result.json` has it."""
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(target: str, data: object) -> None:
+    """Write JSON to a file, or to stdout where the target is `-`."""
+    if target == "-":
+        sys.stdout.write(json_text(data))
+    else:
+        write_whole(Path(target), json_text(data).encode())
+
+
+def check_target(target: str | None) -> None:
+    """Raise WriteError where a file could not be written, before a long run rather than after it."""
+    if target in (None, "-"):
+        return
+    folder = Path(target).parent
+    if not folder.is_dir():
+        raise WriteError(f"{target}: cannot be written: there is no folder {folder}")
+
+
+def write_run(
+    folder: Path, result: Result, scenario: Path, overrides: Sequence[str], timing: dict[str, Any]
+) -> None:
+    """Write everything of one run into `folder`, plots included."""
+    with writing(folder.parent):
+        (folder / "result.json").write_text(json_text(result.to_json()), encoding="utf-8")
+        (folder / "timing.json").write_text(json_text(timing), encoding="utf-8")
+        given = "".join(f"# --set {override}\n" for override in overrides)
+        (folder / "scenario.yaml").write_bytes(given.encode() + scenario.read_bytes())
+        kept = result.study.kept
+        tables = result.study.tables
+        _write_csv(folder / "timeline.csv", TIMELINE, (row for k in kept for row in timeline_rows(k, tables)))
+        _write_csv(folder / "outages.csv", OUTAGES, (row for k in kept for row in outage_rows(k, tables)))
+        _write_csv(
+            folder / "incidents.csv", INCIDENTS, (row for k in kept for row in incident_rows(k, tables))
+        )
+        Plots(result).save(folder)
+
+
+def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
