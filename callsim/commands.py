@@ -24,12 +24,13 @@ from callsim.comparison import compare as compare_all
 from callsim.errors import CallsimError, ScenarioError
 from callsim.exits import Exit
 from callsim.junit import junit
-from callsim.plots import save, sweep_plot
+from callsim.plots import save
 from callsim.progress import shown
 from callsim.result import Result
 from callsim.scenario import check_files, json_schema, write_starter
 from callsim.scenario.model import Scenario
 from callsim.study import NothingSimulatedError
+from callsim.sweeps import sweep_plot
 
 COLOURS = {"MET": "green", "BREACHED": "red", "INCONCLUSIVE": "yellow"}
 WIDEST = 120

@@ -135,7 +135,7 @@ def _told_apart(scenarios: Sequence[Scenario]) -> list[str]:
 
 def _difference(result: Result, first: Result) -> dict[str, Estimate]:
     ours, theirs = result.study.summary, first.study.summary
-    again = resampling(first.study, first.availability.confidence)
+    again = resampling(len(first.study.summary.year_seconds), first.study.seed, first.availability.confidence)
     count = ours.outage_count + theirs.outage_count
     both_have_calls = bool(ours.attempts.any() and theirs.attempts.any())
     return {

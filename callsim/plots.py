@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,11 +18,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from callsim import figures
 from callsim.records import SINCE_THURSDAY
 from callsim.report import cause_name, promised
-from carriers.units import parse_duration, parse_share
 from results.timeline import Floats
 
 if TYPE_CHECKING:
-    from callsim.comparison import Comparison
     from callsim.result import Result
     from callsim.study import Stretch
 
@@ -37,14 +34,20 @@ MARKERS = ("o", "s", "^", "D", "v")
 SIZE = (8.0, 4.5)
 DPI = 150
 MOST_CAUSES = 8
-MOST_TICKS = 10
 BINS_A_DECADE = 6
 BAD = 0.95
 """A typical bad year: so many of the years have no more downtime."""
 LABELLED = 3
 YEAR = 365.25 * 86400.0
-TICKS = (0.1, 1, 10, 60, 600, 3600, 36_000, 86_400, 864_000, 8_640_000, 86_400_000)
+TICKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 86_400.0, 864_000.0, 8_640_000.0)
 """Lengths of time that are round to people, in seconds."""
+FINE_TICKS = (
+    *(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0),
+    *(3600.0, 7200.0, 18_000.0, 36_000.0, 86_400.0, 172_800.0, 432_000.0, 864_000.0, 1_728_000.0),
+    *(4_320_000.0, 8_640_000.0),
+)
+"""As many more, where a few decades are shown."""
+FEWEST_TICKS = 3
 
 
 def new_axes() -> Axes:
@@ -82,8 +85,8 @@ class Plots:
         parts = [
             (part, colour, label)
             for part, colour, label in (
-                (kept, BLUE, "years within it" if limits else "years"),
-                (broken, VERMILION, "years beyond the strictest"),
+                (kept, BLUE, "years that keep them all" if limits else "years"),
+                (broken, VERMILION, "years that break the strictest"),
             )
             if len(part)
         ]
@@ -112,13 +115,7 @@ class Plots:
         for (text, seconds), style in zip(limits, STYLES, strict=False):
             ax.axvline(seconds, color="black", ls=style, label=text)
         if limits:
-            ax.legend(
-                title="downtime allowed",
-                fontsize=8,
-                title_fontsize=8,
-                loc="upper left",
-                bbox_to_anchor=(1, 1),
-            )
+            ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
         ax.set_xlabel("downtime in a year")
         ax.set_ylabel("share of years (%)")
         title = f"{self._result.scenario.name}: downtime per year"
@@ -141,7 +138,7 @@ class Plots:
             else:
                 continue
             text = f"{promised(objective)} a {objective.window}{', 12 times' if times > 1 else ''}"
-            limits.append((f"{text}:\n{figures.plain_duration(seconds)}", seconds))
+            limits.append((f"{text}:\nallows {figures.plain_duration(seconds)}", seconds))
         return limits
 
     def causes(self, ax: Axes | None = None) -> Axes:
@@ -180,7 +177,7 @@ class Plots:
         texts = [f"{figures.plain_duration(s)}, {100 * s / total:.0f} %" for _, s in stages]
         ax.bar_label(bars, texts, padding=4, fontsize=9)
         _room_for_labels(ax, lengths)
-        ax.invert_yaxis()
+        ax.set_ylim(max(len(stages), 3) - 0.5, -0.5)
         ax.set_xlabel(f"mean time of an outage ({unit})")
         mttr = figures.duration(self._result.mttr_min.scaled(60.0))
         ax.set_title(f"{self._result.scenario.name}: MTTR by stage, {mttr} in all", fontsize=11)
@@ -208,10 +205,11 @@ class Plots:
         _time_axis(ax.yaxis, floor, top)
         styles = zip((BLUE, ORANGE, GREEN, PURPLE, VERMILION), MARKERS, strict=True)
         named = sorted(set(texts), key=lambda text: -sum(lengths[np.asarray(texts) == text]))
+        first_other = named[len(MARKERS)] if len(named) > len(MARKERS) else None
         for text, (colour, marker) in zip(named, [*styles, *[(GREY, "x")] * len(named)], strict=False):
             own = np.asarray(texts) == text
             ax.vlines(starts[own], floor, lengths[own], color=colour, lw=1.2)
-            label = textwrap.shorten(text, 60) if (colour, marker) != (GREY, "x") else "_"
+            label = textwrap.shorten(text, 60) if marker != "x" else "others" if text == first_other else "_"
             ax.plot(starts[own], lengths[own], marker, color=colour, label=label)
         for index in np.argsort(-lengths)[:LABELLED]:
             text = figures.plain_duration(float(lengths[index]))
@@ -241,63 +239,6 @@ def save(ax: Axes, path: Path) -> None:
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 
 
-def sweep_plot(
-    compared: Comparison,
-    paths: Sequence[str],
-    combinations: Sequence[tuple[str, ...]],
-    ax: Axes | None = None,
-) -> Axes:
-    """Plot downtime over the values of the first path, a line for each combination of the others."""
-    ax = ax or new_axes()
-    values = [_numeric(combination[0]) for combination in combinations]
-    numbers = [value for value in values if value is not None]
-    is_numeric = len(numbers) == len(values)
-    ticks = list(dict.fromkeys(combination[0] for combination in combinations))
-    places = numbers if is_numeric else [float(ticks.index(c[0])) for c in combinations]
-    for n, rest in enumerate(dict.fromkeys(combination[1:] for combination in combinations)):
-        own = [i for i, combination in enumerate(combinations) if combination[1:] == rest]
-        found = [(places[i], compared.results[i].downtime_min_per_year) for i in own]
-        x = [place for place, estimate in found if estimate.value is not None]
-        estimates = [(e.value, e.low, e.high) for _, e in found if e.value is not None]
-        y = [value for value, _, _ in estimates]
-        errors = np.asarray(
-            [
-                (v - low, high - v) if low is not None and high is not None else (0.0, 0.0)
-                for v, low, high in estimates
-            ]
-        )
-        label = ", ".join(f"{p} = {v}" for p, v in zip(paths[1:], rest, strict=True)) or None
-        line = "-" if is_numeric else ""
-        colour = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)[n % 6]
-        ax.errorbar(
-            x, y, errors.T, fmt=f"{MARKERS[n % len(MARKERS)]}{line}", color=colour, capsize=3, label=label
-        )
-    distinct = sorted(set(places))
-    if not is_numeric or len(distinct) <= MOST_TICKS:
-        ax.set_xticks(
-            distinct,
-            [next(c[0] for c, p in zip(combinations, places, strict=True) if p == d) for d in distinct],
-        )
-    if paths[1:]:
-        ax.legend(fontsize=8)
-    ax.set_ylim(bottom=0)
-    ax.set_xlabel(paths[0])
-    ax.set_ylabel("downtime (min a year)")
-    confidence = figures.plain_percent(compared.results[0].availability.confidence)
-    ax.set_title(f"{compared.results[0].scenario.name}: downtime with {confidence} intervals", fontsize=11)
-    return ax
-
-
-def _numeric(text: str) -> float | None:
-    """Return the number that a value of a scenario stands for, None where it is none."""
-    for parse in (float, parse_share, parse_duration):
-        try:
-            return parse(text)
-        except ValueError:
-            continue
-    return None
-
-
 def _edges(values: Floats) -> Floats:
     """Return bounds of bins, evenly spaced on the logarithm, around positive values."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 60.0)
@@ -315,12 +256,8 @@ def _limits_of(lengths: Floats) -> tuple[float, float]:
 def _time_axis(axis: Axis, low: float, high: float) -> None:
     """Mark round lengths of time."""
     ticks = [tick for tick in TICKS if low <= tick <= high]
-    if len(ticks) < 3:
-        steps = (1, 2, 5, 10, 20, 30)
-        ticks = [
-            s * unit for unit in (0.1, 1, 60, 3600, 86_400, 864_000) for s in steps if low <= s * unit <= high
-        ]
-        ticks = sorted(set(ticks))
+    if len(ticks) < FEWEST_TICKS:
+        ticks = [tick for tick in FINE_TICKS if low <= tick <= high]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda seconds, _: _tick(seconds)))
     axis.set_minor_locator(NullLocator())

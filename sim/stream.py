@@ -65,6 +65,8 @@ class Stream:
             router = Router(tables.routing, phases)
             self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
+        self._in_common: dict[Incident, list[Unit]] = {}
+        """What a common cause has taken besides its own unit."""
         self._counts_drops = tables.traffic is not None
         self._lost = 0.0
         self._latent_phase = self.random.uniform("groups/test_phase")
@@ -88,13 +90,14 @@ class Stream:
         self.repairs.begin(incident)
 
     def fail_group(self, unit: Unit, mode: int) -> None:
-        """Begin the same incident at every unit of the group that operates: a common cause."""
+        """Begin an incident that takes the unit's whole group: one common cause, and one repair for all of it."""
         assert unit.group is not None  # noqa: S101 - only modes of grouped units have a common-cause share
-        taken = [unit, *(u for u in self._members(unit.group) if u is not unit and u.operating())]
-        incidents = [self._begin(u, mode) for u in taken]
-        self._changed(incidents[0], ClosedBy.REPAIR)
-        for incident in incidents:
-            self.repairs.begin(incident)
+        incident = self._begin(unit, mode)
+        self._in_common[incident] = others = [u for u in self._members(unit.group) if u is not unit]
+        for other in others:
+            self._take(other, incident)
+        self._changed(incident, ClosedBy.REPAIR)
+        self.repairs.begin(incident)
 
     def _members(self, group: Group) -> list[Unit]:
         return [self.units[u] for u in self.tables.groups[self._group_numbers[id(group)]].units]
@@ -128,6 +131,9 @@ class Stream:
         unit.give(incident)
         for other in spec.takes_units:
             self.units[other].give(incident)
+        if incident in self._in_common:
+            for member in self._in_common.pop(incident):
+                member.give(incident)
         if spec.takes_trunks and self.trunks is not None:
             for trunk in spec.takes_trunks:
                 self.trunks.clear(trunk, incident)
