@@ -233,23 +233,23 @@ def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **share
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
 def check(files: tuple[Path, ...]) -> Exit:
     """Say everything that is wrong with scenario FILEs."""
-    from callsim import commands  # noqa: PLC0415 - heavy
+    from callsim import authoring  # noqa: PLC0415 - heavy
 
-    return commands.check(files)
+    return authoring.check(files)
 
 
 @main.command()
 def schema() -> Exit:
     """Print the JSON Schema of scenario files, for editors."""
-    from callsim import commands  # noqa: PLC0415 - heavy
+    from callsim import authoring  # noqa: PLC0415 - heavy
 
-    return commands.schema()
+    return authoring.schema()
 
 
 @main.command()
 @click.argument("folder", type=_FILE, metavar="DIR")
 def init(folder: Path) -> Exit:
     """Write a commented scenario to start from into DIR."""
-    from callsim import commands  # noqa: PLC0415 - heavy
+    from callsim import authoring  # noqa: PLC0415 - heavy
 
-    return commands.init(folder)
+    return authoring.init(folder)

@@ -1,9 +1,8 @@
-"""What each command does, once its options are read."""
+"""What the commands that simulate do, once their options are read."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import platform
 import re
@@ -27,7 +26,6 @@ from callsim.junit import junit
 from callsim.plots import save
 from callsim.progress import shown
 from callsim.result import Result
-from callsim.scenario import check_files, json_schema, write_starter
 from callsim.scenario.model import Scenario
 from callsim.study import NothingSimulatedError
 from callsim.sweeps import sweep_plot
@@ -202,30 +200,3 @@ def _worst(compared: Comparison) -> Exit:
         return Exit.INTERRUPTED
     codes = {result.exit_code for result in compared.results}
     return next((code for code in (Exit.BREACHED, Exit.INCONCLUSIVE) if code in codes), Exit.MET)
-
-
-def check(files: tuple[Path, ...]) -> Exit:
-    """Say of each file that it is right, or all that is wrong with it."""
-    code = Exit.MET
-    for file in files:
-        problems = check_files([file])
-        for problem in problems:
-            click.echo(problem, err=True)
-        if problems:
-            code = Exit.USAGE
-        else:
-            click.echo(f"{file}: ok")
-    return code
-
-
-def schema() -> Exit:
-    """Print the JSON Schema of scenario files."""
-    click.echo(json.dumps(json_schema(), indent=2))
-    return Exit.MET
-
-
-def init(folder: Path) -> Exit:
-    """Write a starting scenario."""
-    file = write_starter(folder)
-    click.echo(f"{file}: written; try: callsim run {file}")
-    return Exit.MET

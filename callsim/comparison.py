@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from callsim.api import load, simulate
 from callsim.result import Result, resampling
 from callsim.scenario import Scenario
-from callsim.study import Progress
+from callsim.study import NothingSimulatedError, Progress
 from results.estimates import Estimate
 from results.summary import Summary
 from results.timeline import Floats
@@ -111,14 +111,18 @@ def compare(
     results: list[Result] = []
     partial = None
     for scenario in read:
-        result = simulate(scenario, years, seed, jobs=jobs, progress=progress)
-        if result.study.years < years and results:
-            partial = f"{result.study.partial}, in scenario {len(results) + 1} of {len(read)}"
-            break
-        years = result.study.years
-        results.append(result)
-        if result.study.partial is not None:
-            partial = f"{result.study.partial}, in scenario 1 of {len(read)}"
+        try:
+            result = simulate(scenario, years, seed, jobs=jobs, progress=progress)
+            stopped = result.study.partial
+        except NothingSimulatedError as error:
+            if not results:
+                raise
+            stopped = str(error)
+        if stopped is not None:
+            partial = f"{stopped}, in scenario {len(results) + 1} of {len(read)}"
+        if stopped is None or not results:
+            results.append(result)
+        if stopped is not None:
             break
     return Comparison(
         names=(names or _told_apart(read))[: len(results)],

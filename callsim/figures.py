@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from results.estimates import Estimate
 
@@ -33,6 +34,8 @@ def change(estimate: Estimate) -> str:
 def percent(estimate: Estimate) -> str:
     """Write a share of one; what is below 100 % can be told from it: `99.99954 % (99.99945..99.99961 %)`."""
     scaled = estimate.scaled(100.0)
+    if scaled.upper == 100.0:  # a bound that says nothing
+        scaled = replace(scaled, upper=None)
     decimals = _decimals(scaled if scaled.low is not None else scaled.scaled(-1.0, 100.0))
     given = [x for x in (scaled.value, scaled.low, scaled.high, scaled.lower) if x is not None]
     while decimals < MOST_DECIMALS and any(x < 100.0 and float(f"{x:.{decimals}f}") == 100.0 for x in given):

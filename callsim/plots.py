@@ -219,7 +219,8 @@ class Plots:
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         ax.set_ylabel("length of the outage")
-        ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False)
+        if ax.get_legend_handles_labels()[1]:
+            ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False)
         total = float(np.diff(outages.down_before(np.asarray([begin, end])))[0])
         ax.set_title(
             f"{self._result.scenario.name}: a bad year ({100 * BAD:.0f} % are no worse), "

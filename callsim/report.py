@@ -11,8 +11,10 @@ from callsim.result import HOUR, Cause, Result
 from results.objectives import Judgement, Objective, Verdict
 
 MOST_CAUSES = 6
-FEWEST_CAUSES = 3
+FEWEST_CAUSES = 2
 CRITICAL_UNITS = 3
+SMALLEST_STAGE = 0.01
+"""A stage with less than this share of the MTTR is left to `result.json`."""
 BAR = 16
 NAME = 34
 LINES_BELOW = 2
@@ -76,7 +78,9 @@ def terminal(result: Result, width: int = 80, height: int = 40, blocks: str = "â
     ]
     room = height - LINES_BELOW - sum(map(len, parts))
     if room < 0:
-        parts[3] = _causes(result, max(MOST_CAUSES + room, FEWEST_CAUSES), blocks)
+        heading_and_rest = 2
+        most = max(len(parts[3]) + room - heading_and_rest, FEWEST_CAUSES)
+        parts[3] = _causes(result, most, blocks)
     gap = "\n\n" if room >= len(parts) else "\n"
     return gap.join("\n".join(part) for part in parts if part)
 
@@ -125,7 +129,7 @@ def rows_of(result: Result) -> list[tuple[str, str]]:
     if result.call_success is not None and result.dpm is not None and result.dropped_per_million is not None:
         failed, dropped = figures.number(result.dpm), figures.number(result.dropped_per_million)
         rows.append(("Call success", figures.percent(result.call_success)))
-        rows.append(("Per million", f"{failed} calls fail, {dropped} are dropped in progress"))
+        rows.append(("Per million", f"{failed} calls fail, {dropped} are dropped"))
     delay = result.post_dial_delay_s
     if delay is not None:
         text = f"median {delay['p50']:.1f} s, p95 {delay['p95']:.1f} s, p99 {delay['p99']:.1f} s"
@@ -134,8 +138,10 @@ def rows_of(result: Result) -> list[tuple[str, str]]:
 
 
 def _stages(result: Result) -> str:
+    least = SMALLEST_STAGE * (result.mttr_min.value or 0.0)
     known = sorted(
-        ((minutes, name) for name, minutes in result.mttr_stages_min.items() if minutes), reverse=True
+        ((minutes, name) for name, minutes in result.mttr_stages_min.items() if minutes and minutes >= least),
+        reverse=True,
     )
     text = ", ".join(f"{name} {figures.plain_duration(minutes * 60.0)}" for minutes, name in known)
     return f": {text}" if text else ""

@@ -38,16 +38,19 @@ def sweep_plot(
         estimates = [(e.value, e.low, e.high) for _, e in found if e.value is not None]
         y = [value for value, _, _ in estimates]
         errors = np.asarray(
-            [
-                (v - low, high - v) if low is not None and high is not None else (0.0, 0.0)
-                for v, low, high in estimates
-            ]
+            [(v - (v if low is None else low), (high or v) - v) for v, low, high in estimates]
         )
         label = ", ".join(f"{p} = {v}" for p, v in zip(paths[1:], rest, strict=True)) or None
         line = "-" if is_numeric else ""
         colour = COLOURS[n % len(COLOURS)]
         ax.errorbar(
-            x, y, errors.T, fmt=f"{MARKERS[n % len(MARKERS)]}{line}", color=colour, capsize=3, label=label
+            x,
+            y,
+            np.maximum(errors, 0.0).T,
+            fmt=f"{MARKERS[n % len(MARKERS)]}{line}",
+            color=colour,
+            capsize=3,
+            label=label,
         )
     distinct = sorted(set(places))
     if not is_numeric or len(distinct) <= MOST_TICKS:

@@ -113,7 +113,8 @@ class Conditions:
         lists = router.candidates(0.0)
         total = sum(weight for weight, _ in lists)
         choices = [(weight / total, trunks) for weight, trunks in lists]
-        full = Hunt(self._policy, self._rate, self._hold, faults).chances_of_no_channel(choices)
+        connects = [self._connects(trunk, fault) for trunk, fault in enumerate(faults)]
+        full = Hunt(self._policy, self._rate, self._hold, faults, connects).chances_of_no_channel(choices)
         tally = _Tally()
         for (weight, trunks), no_channel in zip(choices, full, strict=True):
             setup = CallSetup.start(self._policy, trunks, 0.0)
@@ -122,6 +123,13 @@ class Conditions:
 
     def _fault(self, code: int) -> Fault | None:
         return self._tables.faults[(code >> 1) - 1] if code >> 1 else None
+
+    def _connects(self, trunk: int, fault: Fault | None) -> float:
+        """Chance that an attempt on a trunk connects."""
+        assert self._policy is not None  # noqa: S101 - checked by the caller
+        carrier = self._policy.carriers[self._policy.trunks[trunk].carrier]
+        ways = answers(fault, carrier.post_dial_delay, self._policy.progress_timeout)
+        return sum(way.chance for way in ways if way.connects)
 
     def _follow(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carriers.erlang import equivalent_random, erlang_b, erlang_b_continuous, overflow_variance, poisson_excess
-from carriers.faults import EFFECTS, Fault, Kind, Reply
+from carriers.faults import Fault, Kind
 from carriers.routing import RoutingPolicy
 
 Floats = NDArray[np.float64]
@@ -28,11 +28,20 @@ class Hunt:
     Weighted routes share channels between candidate lists: Erlang's fixed point, all offers Poisson.
     """
 
-    def __init__(self, policy: RoutingPolicy, rate: Floats, hold: float, faults: list[Fault | None]) -> None:
+    def __init__(
+        self,
+        policy: RoutingPolicy,
+        rate: Floats,
+        hold: float,
+        faults: list[Fault | None],
+        connects: list[float],
+    ) -> None:
         self._policy = policy
         self._rate = rate
         self._hold = hold
         self._faults = faults
+        self._connect_chances = connects
+        """Of an attempt, by trunk."""
 
     def chances_of_no_channel(self, choices: Choices) -> list[dict[int, Floats]]:
         """For each candidate list, by carrier: (168,) chance that a call that gets so far finds no channel."""
@@ -55,11 +64,7 @@ class Hunt:
         """Chance that a carrier with a free channel connects a call, over its trunks in turn."""
         fails = 1.0
         for trunk in trunks:
-            fault = self._faults[trunk]
-            reply = EFFECTS[fault.kind if fault else None].invite
-            if reply is Reply.NORMAL:
-                return 1.0
-            fails *= fault.share if fault is not None and reply is Reply.REFUSAL else 1.0
+            fails *= 1.0 - self._connect_chances[trunk]
         return 1.0 - fails
 
     def _hunted(self, trunks: tuple[int, ...]) -> dict[int, list[int]]:

@@ -83,13 +83,13 @@ def _changes(stream: Stream, change: tables.Change) -> Work:
         return wrong
 
     def work() -> Work:
-        # Nobody changes a group that has lost its redundancy already: the change waits for its next turn.
-        if any(not unit.operating() for unit in units):
+        # Nobody changes a group that is known to have lost redundancy: the change waits for its next turn.
+        if any(unit.causes for unit in units):
             return
         if change.one_at_a_time:
             for unit in units:
                 wrong = yield from one(unit)
-                if wrong or any(not other.operating() for other in units):
+                if wrong or any(other.causes for other in units):
                     return
         else:
             yield stream.env.all_of([stream.env.process(one(unit)) for unit in units])

@@ -60,8 +60,8 @@ class Stream:
             phases = [0.0] * len(tables.routing.trunks)
             if tables.routing.health is not None:
                 every = tables.routing.health.ping_every
-                uniform = self.random.uniform("pings/phase")
-                phases = [uniform() * every for _ in phases]
+                names = [f"pings/{trunk.name}/phase" for trunk in tables.routing.trunks]
+                phases = [self.random.uniform(name)() * every for name in names]
             router = Router(tables.routing, phases)
             self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
@@ -69,7 +69,10 @@ class Stream:
         """What a common cause has taken besides its own unit."""
         self._counts_drops = tables.traffic is not None
         self._lost = 0.0
-        self._latent_phase = self.random.uniform("groups/test_phase")
+        self._test_phase = [
+            0.0 if g.test_every is None else self.random.uniform(f"{g.name}/test_phase")() * g.test_every
+            for g in tables.groups
+        ]
         self.on_drop: Callable[[float, int | None], None] | None = None
         """Told of the share of calls in progress that a fault takes: of the platform, or of one trunk."""
 
@@ -78,6 +81,8 @@ class Stream:
         for unit in self.units:
             unit.start()
         planned.start(self)
+        if self.trunks is not None:
+            self.trunks.watch(self._state.watches)
         self.env.run(until=length)
 
     # ---- faults
@@ -146,7 +151,8 @@ class Stream:
         assert group is not None  # noqa: S101 - only group members stand by
         every = self.tables.groups[group].test_every
         if every is not None:
-            after(self.env, self._latent_phase() * every, lambda _: unit.reveal())
+            since = (self.env.now - self._test_phase[group]) % every
+            after(self.env, every - since, unit.test)
 
     # ---- planned work
 
@@ -184,13 +190,14 @@ class Stream:
             back_again(self.env, router, trunk, self._learnt)
 
     def _is_urgent(self, incident: Incident) -> bool:
-        """Whether the service is down for want of this unit."""
+        """Whether the service is down for want of this unit; a switchover ends before anybody is there."""
         unit = self.units[incident.unit]
-        if unit.group is not None and self.tables.works is None:
-            return not unit.group.works
-        if unit.spec.takes_trunks:
+        if unit.spec.takes_trunks and self.platform_works:
             return self._state.down
-        return not self.platform_works
+        if self.tables.works is not None:
+            return not works(self.tables.works, self.groups, switched=True)
+        groups = self._broken if unit.group is None else [unit.group]
+        return any(group.up < group.need for group in groups)
 
     def _drop(self, share: float, trunk: int | None) -> None:
         carried = self._state.carried[0 if trunk is None else trunk + 1]
@@ -225,7 +232,8 @@ class Stream:
         key: tuple[int, ...] = (int(now_works),)
         if trunks is not None:
             trunks.dirty = False
-            key = (int(now_works), *trunks.codes)
+            if now_works:
+                key = (1, *trunks.codes)
         number = self.conditions.number(key)
         self._state = state = self.conditions.states[number]
         causes: tuple[str, ...] = ()
@@ -236,7 +244,7 @@ class Stream:
         self.recorder.change(self.env.now, number, causes, incident, via)
         if trunks is not None:
             trunks.watch(state.watches)
-        if not now_works and self.tables.support is not None:
+        if state.down and self.tables.support is not None:
             self.repairs.escalate()
 
     def _platform_causes(self) -> tuple[str, ...]:

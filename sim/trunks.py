@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 SEVERITY = {kind: n for n, kind in enumerate(Kind)}
 
 
+def _severity(fault: Fault) -> tuple[float, ...]:
+    """Order faults by their kind, then by what they leave."""
+    delay = fault.post_dial_delay.mean if fault.post_dial_delay else 0.0
+    return SEVERITY[fault.kind], fault.share, -fault.channels_left, delay
+
+
 class Trunks:
     """Faults that are active on each trunk, the worst of which shows, and the router's view.
 
@@ -45,6 +51,8 @@ class Trunks:
         self._shown: list[int] = [-1] * count
         self.codes: list[int] = [1] * count
         self.dirty = False
+        self._drains = [0] * count
+        """Pieces of planned work under way."""
         self._pings = [Pings(env, router, policy, t, learnt) for t in range(count)] if policy.health else []
         self._watched = (
             [WatchedCalls(env, tables.zone, router, policy, t, random, learnt) for t in range(count)]
@@ -85,19 +93,20 @@ class Trunks:
     def _look(self, trunk: int) -> None:
         active = self._active[trunk]
         if len(active) > 1:
-            shown = max((f for f, _ in active), key=lambda f: (SEVERITY[self._faults[f].kind], f))
+            shown = max((f for f, _ in active), key=lambda f: (_severity(self._faults[f]), f))
         else:
             shown = active[0][0] if active else -1
         if shown != self._shown[trunk]:
             self._shown[trunk] = shown
-            self.refresh(trunk)
             if self._pings:
                 self._pings[trunk].answer_is(ping_status(self._faults[shown] if shown >= 0 else None))
+            self.refresh(trunk)
 
     def drain(self, trunks: tuple[int, ...], out: bool) -> None:
         """Take trunks out of the routing for planned work, or put them back."""
         for trunk in trunks:
-            self.router.drain(trunk, out)
+            self._drains[trunk] += 1 if out else -1
+            self.router.drain(trunk, self._drains[trunk] > 0)
             self.refresh(trunk)
 
     def refresh(self, trunk: int) -> None:

@@ -61,7 +61,7 @@ class Unit:
     def join(self, group: Group, standby: Standby, random: Randomness) -> None:
         """Become a member of a group."""
         self.group = group
-        self._ageing = standby in (Standby.WARM, Standby.COLD)
+        self._ageing = standby in (Standby.WARM, Standby.COLD) and bool(self.spec.modes)
         if self._ageing:
             for mode in self.spec.modes:
                 law = mode.standby_mtbf
@@ -91,7 +91,8 @@ class Unit:
         env = self.stream.env
         self._since = env.now
         if left < math.inf:
-            self._timer = after(env, left, self._on_fire)
+            # Two clocks that end at once may differ by a rounding, which must not be a step back.
+            self._timer = after(env, left if left > 0.0 else 0.0, self._on_fire)
 
     def _pause(self) -> None:
         if self._timer is not None:
@@ -138,10 +139,6 @@ class Unit:
         draw = self._standby_draws[mode]
         return math.inf if draw is None else draw()
 
-    def operating(self) -> bool:
-        """Whether it is in working order and in its place."""
-        return not self._reasons and self.latent is None
-
     def reveal(self) -> bool:
         """Find a latent fault, if there is one; its repair begins now."""
         mode = self.latent
@@ -150,6 +147,10 @@ class Unit:
         self.latent = None
         self.stream.fail(self, mode)
         return True
+
+    def test(self, _: Timer) -> None:
+        """Try it out as it stands by, which finds a latent fault."""
+        self.reveal()
 
     def take(self, incident: Incident, planned: bool = False) -> float:
         """Put it out of service for one more reason; returns the share of calls in progress lost with it."""

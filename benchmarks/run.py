@@ -1,0 +1,278 @@
+"""Measures speed, memory, coverage and agreement with exact values, each against its target."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import coverage
+import numpy as np
+import plain_simpy_five_nines
+import plain_simpy_pairs
+import validate
+
+from callsim.build import build
+from callsim.result import unavailability
+from callsim.scenario import load_scenario
+from callsim.study import Goal, run_study
+from sim import Tables
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = ROOT / "benchmarks" / "README.md"
+FIVE_NINES = ROOT / "scenarios" / "five-nines.yaml"
+PAIRS = ROOT / "tests" / "oracles" / "five-pairs-own-crews.yaml"
+ONE_UNIT = ROOT / "tests" / "oracles" / "one-unit.yaml"
+ROUNDS = 5
+"""Of every comparison, in turns, so that what slows the machine down slows both sides."""
+MANY_YEARS = 100_000
+PEAK = """
+import resource, sys
+from callsim.cli import main
+main(sys.argv[1:], standalone_mode=False)
+for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+    print(resource.getrusage(who).ru_maxrss)
+"""
+"""Prints the peak memory of a command, and that of the largest of its processes."""
+TO_MB = 1e-6 if sys.platform == "darwin" else 1.024e-3
+"""`ru_maxrss` is in bytes there, in KiB elsewhere."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table."""
+
+    what: str
+    measured: str
+    target: str
+    held: bool
+
+    def __str__(self) -> str:
+        return f"| {self.what} | {self.measured} | {self.target} | {'yes' if self.held else '**no**'} |"
+
+
+Rows = Iterator[Row]
+
+
+def in_turns(*sides: Callable[[], float], rounds: int = ROUNDS) -> list[float]:
+    """Measure A B A B ...; return the median of each."""
+    found: list[list[float]] = [[] for _ in sides]
+    for _ in range(rounds):
+        for side, values in zip(sides, found, strict=True):
+            values.append(side())
+    return [statistics.median(values) for values in found]
+
+
+def years_a_cpu_second(tables: Tables, years: int) -> float:
+    """Simulate in this process, outages and summaries included."""
+    began = time.process_time()
+    run_study(tables, 1, Goal(years))
+    return years / (time.process_time() - began)
+
+
+def seconds(tables: Tables, years: int, jobs: int) -> float:
+    """Simulate on several processes, their start included."""
+    began = time.perf_counter()
+    run_study(tables, 1, Goal(years), jobs=jobs)
+    return time.perf_counter() - began
+
+
+def seconds_of(*arguments: str) -> tuple[float, float]:
+    """Run callsim; return the seconds until its first line of output, and until its end."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "callsim", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        first = time.perf_counter() - began
+        process.stdout.read()
+    if process.returncode not in (0, 1, 3):
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return first, time.perf_counter() - began
+
+
+def speed(times: float, _: int) -> Rows:
+    """Compare with hand-written loops and with two processes, and wait for a verdict."""
+    pairs, five = build(load_scenario(PAIRS)), build(load_scenario(FIVE_NINES))
+    years = round(10_000 * times)
+    ours, plain = in_turns(lambda: years_a_cpu_second(pairs, years), lambda: plain_simpy_pairs.main(years)[0])
+    yield Row(
+        "five pairs, one core, against plain SimPy",
+        f"{ours:,.0f} to {plain:,.0f} years/s: {ours / plain:.2f}",
+        "at least 0.33",
+        ours / plain >= 1 / 3,
+    )
+    years = round(600 * times)
+    ours, plain = in_turns(
+        lambda: years_a_cpu_second(five, years), lambda: plain_simpy_five_nines.main(years)[0]
+    )
+    yield Row(
+        "five-nines, one core, against a stripped version in plain SimPy",
+        f"{ours:,.0f} to {plain:,.0f} years/s: {ours / plain:.2f}",
+        "at least 0.25",
+        ours / plain >= 1 / 4,
+    )
+    yield Row("five-nines, one core", f"{ours:,.0f} years/s", "at least 150", ours >= 150)
+    years = round(4000 * times)
+    one, two = in_turns(lambda: seconds(five, years, 1), lambda: seconds(five, years, 2), rounds=3)
+    yield Row(
+        f"five-nines, {years:,} years, one process against two",
+        f"{one:.1f} to {two:.1f} s: {one / two:.2f}",
+        "at least 1.8",
+        one / two >= 1.8,
+    )
+    years = round(2000 * times)
+    with TemporaryDirectory() as out:
+        run = ("run", str(FIVE_NINES), "--years", str(years), "--jobs", "2", "--quiet", "--out", out)
+        first, end = zip(*(seconds_of(*run) for _ in range(3)), strict=True)
+    verdict = statistics.median(first)
+    yield Row(
+        f"`callsim run scenarios/five-nines.yaml --years {years}`, two processes",
+        f"verdict after {verdict:.1f} s, files after {statistics.median(end):.1f} s",
+        "verdict within 10 s",
+        verdict <= 10,
+    )
+    start = statistics.median(seconds_of("--help")[1] for _ in range(ROUNDS))
+    yield Row("`callsim --help`", f"{start:.2f} s", "within 0.3 s", start <= 0.3)
+
+
+def peak(years: int, jobs: int) -> float:
+    """Return the peak memory of a run of five-nines in MB, all its processes together (an upper bound)."""
+    with TemporaryDirectory() as out:
+        options = ["--years", str(years), "--jobs", str(jobs), "--quiet", "--out", out]
+        printed = subprocess.run(
+            [sys.executable, "-c", PEAK, "run", str(FIVE_NINES), *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+    own, of_a_worker = (int(line) * TO_MB for line in printed.splitlines()[-2:])
+    return own + (jobs * of_a_worker if jobs > 1 else 0.0)
+
+
+def memory(times: float, jobs: int) -> Rows:
+    """Measure the memory of two shorter runs and draw the line to a hundred thousand years."""
+    lengths = [round(5000 * times), round(10_000 * times)]
+    few, more = (peak(years, jobs) for years in lengths)
+    a_year = max(more - few, 0.0) / (lengths[1] - lengths[0])
+    all_years = more + a_year * (MANY_YEARS - lengths[1])
+    yield Row(
+        f"five-nines, {MANY_YEARS:,} years, {jobs} processes together",
+        f"{all_years:,.0f} MB (extrapolated: {few:,.0f} MB with {lengths[0]:,} years, "
+        f"{more:,.0f} MB with {lengths[1]:,})",
+        "below 1,000 MB",
+        all_years < 1000,
+    )
+
+
+def coverages(times: float, _: int) -> Rows:
+    """Count how often the printed intervals hold the exact value."""
+    runs = round(1000 * times)
+    for outages in (10, 100):
+        hours = 100 * 8766 // outages
+        tables = build(load_scenario(ONE_UNIT, [f"platform.groups.unit.failures.hardware.mtbf={hours}h"]))
+        exact = 2 / (hours + 2)
+        tally = coverage.Tally()
+        for seed in range(runs):
+            found = unavailability(run_study(tables, seed, Goal(100)).summary, seed, 0.95)
+            if found.low is not None and found.high is not None:
+                tally.add(found.low, found.high, exact)
+        yield covered(f"one unit, simulated, {outages} outages in 100 years", [tally])
+    rng = np.random.default_rng(2026)
+    for name, law in coverage.LENGTHS.items():
+        for outages in (10, 100):
+            cells = [c for c in coverage.CELLS if c[0] == outages]
+            tallies = [coverage.coverage(law, *cell, runs, rng)["unavailability"] for cell in cells]
+            yield covered(f"{name} lengths, {outages} outages, years drawn directly", tallies)
+
+
+def covered(what: str, tallies: list[coverage.Tally]) -> Row:
+    """Report the 95 % interval on unavailability in runs with two-sided intervals."""
+    held = [tally.held for tally in tallies]
+    shares = ", ".join(f"{100 * share:.1f} %" for share in held)
+    counted = ", ".join(f"{tally.runs:,}" for tally in tallies)
+    right = all(0.93 <= round(share, 4) <= 0.97 for share in held)
+    return Row(what, f"{shares} of {counted} runs", "93 to 97 %", right)
+
+
+def exact(times: float, jobs: int) -> Rows:
+    """Judge the simulator by exact values, ten times as sharply as the tests."""
+    for oracle, found in validate.scores(10 * times, jobs):
+        width = validate.half_width(found)
+        yield Row(
+            oracle.model,
+            f"half-width {100 * width:.1f} %, chi-square {found.chi_square:.1f}, z {found.pooled_z:+.2f}",
+            f"5 %, {found.limit:.1f}, ±{validate.LARGEST_Z:g}",
+            width <= 0.05 and validate.holds(found),
+        )
+
+
+PARTS: dict[str, Callable[[float, int], Rows]] = {
+    "speed": speed,
+    "memory": memory,
+    "coverage": coverages,
+    "oracles": exact,
+}
+
+
+def table(rows: Rows, note: str) -> str:
+    """Set rows in a Markdown table, and print each as it comes."""
+    lines = ["| What | Measured | Target | Held |", "|---|---|---|---|"]
+    print("\n".join(lines))
+    for row in rows:
+        lines.append(str(row))
+        print(row, flush=True)
+    print(f"\n{note}\n")
+    return "\n".join([*lines, "", note])
+
+
+def machine(times: float) -> str:
+    """Say under which conditions the figures came about."""
+    busy = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    scale = "" if times == 1 else f", {times:g} times the usual size"
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores{busy}, "
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}{scale}."
+    )
+
+
+def replaced(text: str, part: str, new: str) -> str:
+    """Return a text with what stands between the marks of a part replaced."""
+    begin, end = f"<!-- {part} -->\n", f"<!-- end of {part} -->"
+    before, mark, rest = text.partition(begin)
+    _, end_mark, after = rest.partition(end)
+    if not mark or not end_mark:
+        raise ValueError(f"part(={part}) has no place between {begin.strip()} and {end}")
+    return f"{before}{begin}{new}\n{end_mark}{after}"
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", help="a part; may be repeated (default: all)"
+    )
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    parser.add_argument("--times", type=float, default=1.0, help="multiply years and runs, to try things out")
+    parser.add_argument("--jobs", type=int, default=2, help="processes for memory and oracles")
+    options = parser.parse_args()
+    for part in options.only or PARTS:
+        note = machine(options.times)
+        print(f"## {part}\n", flush=True)
+        new = table(PARTS[part](options.times, options.jobs), note)
+        if options.write:
+            TABLE.write_text(replaced(TABLE.read_text("utf-8"), part, new), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
