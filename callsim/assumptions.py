@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 def assumptions_of(scenario: Scenario) -> list[str]:
     """List the assumptions that act in a scenario, a sentence each."""
     found = [
-        "The intervals cover the simulation's noise. The MTBFs and repair times that went in are assumptions.",
+        "The intervals cover the simulation's noise. The MTBFs and repair times given are assumptions.",
         "Units fail independently of each other, but for shared risks, sites and common-cause shares.",
         "A unit's clocks run in operating time; the record starts in equilibrium, not with everything new.",
     ]
     platform = scenario.platform
     if platform is not None and platform.spares:
-        found.append("A spare part is on site before its crew sets out: no crew is held while a part is awaited.")
+        found.append(
+            "A spare part is on site before its crew sets out: no crew is held while a part is awaited."
+        )
     if platform is not None and platform.changes:
         found.append("A change waits for its next turn while its group has a unit out of service.")
     if scenario.carriers:

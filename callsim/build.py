@@ -11,15 +11,13 @@ from carriers.health import CallRule, HealthRule
 from carriers.laws import Fixed, Law
 from sim import tables
 
-SHORTEST_WARM_UP = 30 * DAY
-REPAIRS_OF_WARM_UP = 20
-"""Warm-up in multiples of the longest mean repair: what was failed at its start is then long repaired."""
-LONGEST_WARM_UP = 366 * DAY
+WARM_UP = 365 * DAY
+"""Alike for every scenario, so that two that are compared have the same clocks at the same time."""
 
 
 def build(scenario: Scenario) -> tables.Tables:
     """Make the tables of a scenario."""
-    return _Builder(scenario).tables()
+    return _Builder(scenario).build()
 
 
 class _Builder:
@@ -39,7 +37,7 @@ class _Builder:
         self.crew_numbers = {crew.name: n for n, crew in enumerate(crews)}
         self.spare_numbers = {spare.name: n for n, spare in enumerate(spares)}
 
-    def tables(self) -> tables.Tables:
+    def build(self) -> tables.Tables:
         """Go through the scenario in the order in which it is written."""
         if self.platform is not None:
             self._hardware(self.platform)
@@ -62,7 +60,7 @@ class _Builder:
             routing=self._routing(),
             traffic=self._traffic(),
             down_above=self.scenario.service.down_when.failing_calls,
-            warm_up=self._warm_up(),
+            warm_up=WARM_UP,
         )
 
     # ---- our own platform
@@ -211,7 +209,7 @@ class _Builder:
             self.units.append(tables.Unit(name, tuple(modes), takes_trunks=taken))
 
     def _carrier_mode(self, carrier: str, failure: faults.CarrierFailure) -> tables.Mode:
-        assert not isinstance(failure, faults.Maintenance)  # noqa: S101 - planned work has no clock
+        assert not isinstance(failure, faults.Maintenance)  # planned work has no clock
         name = failure.name or failure.mode
         fault = Fault(
             name=name,
@@ -278,11 +276,6 @@ class _Builder:
         if spec is None:
             return None
         return tables.Traffic(tuple(spec.busy_hour_calls * share for share in spec.profile), spec.hold_time)
-
-    def _warm_up(self) -> float:
-        repairs = [mode.repair.time.mean for unit in self.units for mode in unit.modes]
-        longest = max(repairs, default=0.0) * REPAIRS_OF_WARM_UP
-        return min(max(SHORTEST_WARM_UP, longest), LONGEST_WARM_UP)
 
 
 def _switchover(spec: platform.Switchover | None) -> tables.Switchover | None:

@@ -33,7 +33,7 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Goal:
-    """When a study is done: after `years`, or once the interval on unavailability is within `precision` of it."""
+    """When a study is done: after `years`, or with the interval on unavailability within `precision`."""
 
     years: int
     precision: float | None = None
@@ -115,7 +115,7 @@ def _start_worker(work: _Work) -> None:
 
 
 def _play(number: int, years: int) -> tuple[Summary, Stretch | None]:
-    assert _work is not None  # noqa: S101 - _start_worker ran first
+    assert _work is not None  # _start_worker ran first
     return _work.play(number, years)
 
 

@@ -131,7 +131,7 @@ class TrunkHealth:
         self._window.clear()
 
     def next_change(self, good: bool) -> tuple[int, float]:
-        """How many pings that all end as `good` says it takes, at least, until one of them can change anything.
+        """How many pings that all end as `good` says it takes, at least, until one can change anything.
 
         With it the instant before which none can: the end of the hold-down. Raises ValueError without a rule.
         """

@@ -91,7 +91,7 @@ class Incidents:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Contiguous record over [0, length) seconds; where no row says otherwise the condition is 0, the nominal one.
+    """Contiguous record over [0, length) seconds; without a row the condition is 0, the nominal one.
 
     Rows are sorted, do not overlap, and have start < end. Columns of equal length, one row each:
     `condition` indexes `conditions`; `causes` indexes `cause_sets` (tuples of cause names, sorted);

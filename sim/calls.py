@@ -171,7 +171,7 @@ class Calls:
         self._observe(trunk, failed=False)
         self._record(offered, env.now - offered, carrier, setup.attempts, 200)
         me = env.active_process
-        assert me is not None  # noqa: S101 - a running process is active
+        assert me is not None  # a running process is active
         self._up[trunk][me] = None
         try:
             yield env.timeout(self._hold())
@@ -207,4 +207,3 @@ class Calls:
                 if share >= 1.0 or self._luck() < share:
                     del calls[process]
                     process.interrupt("dropped")
-

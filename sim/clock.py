@@ -11,7 +11,9 @@ from simpy.events import Event, Timeout
 Timer = Event
 
 
-def after(env: simpy.Environment, delay: float, callback: Callable[[Any], None], value: object = None) -> Timer:
+def after(
+    env: simpy.Environment, delay: float, callback: Callable[[Any], None], value: object = None
+) -> Timer:
     """Call `callback(timer)` after `delay` seconds; `timer.value` is then `value`.
 
     A timer cannot be taken back; who sets one keeps it, and the callback compares.

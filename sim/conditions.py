@@ -1,4 +1,4 @@
-"""How calls fare in each state of the trunks, found by exploring the router's own `CallSetup` over the answers they give."""
+"""How calls fare in each state of the trunks, found by exploring the router's own `CallSetup`."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Conditions:
 
     def _connects(self, trunk: int, fault: Fault | None) -> float:
         """Chance that an attempt on a trunk connects."""
-        assert self._policy is not None  # noqa: S101 - checked by the caller
+        assert self._policy is not None  # checked by the caller
         carrier = self._policy.carriers[self._policy.trunks[trunk].carrier]
         ways = answers(fault, carrier.post_dial_delay, self._policy.progress_timeout)
         return sum(way.chance for way in ways if way.connects)
@@ -140,7 +140,7 @@ class Conditions:
         admitted: int | None,
         tally: _Tally,
     ) -> None:
-        """Follow one share of the calls to its ends; `admitted` is the carrier whose channel it has been granted."""
+        """Follow one share of the calls to its ends; it has a channel of the carrier `admitted`."""
         policy = setup.policy
         trunk = setup.attempt
         if trunk is None:
@@ -154,7 +154,9 @@ class Conditions:
                 self._follow(setup.skip(now), share * blocked, faults, no_channel, None, tally)
                 share = share * (1.0 - blocked)
         _add(tally.attempts, trunk, share)
-        for answer in answers(faults[trunk], policy.carriers[carrier].post_dial_delay, policy.progress_timeout):
+        for answer in answers(
+            faults[trunk], policy.carriers[carrier].post_dial_delay, policy.progress_timeout
+        ):
             part = share * answer.chance
             if answer.connects:
                 key = (carrier, setup.attempts, now, answer.delay)
@@ -176,7 +178,7 @@ class Conditions:
             self._follow(following, part, faults, no_channel, carrier, tally)
 
     def _state(self, key: Key, faults: list[Fault | None], tally: _Tally) -> State:
-        assert self._policy is not None  # noqa: S101 - checked by the caller
+        assert self._policy is not None  # checked by the caller
         policy = self._policy
         branches = tuple(
             Branch(policy.carriers[carrier].name, attempts, offset, delay, policy.progress_timeout, share)
@@ -199,7 +201,7 @@ class Conditions:
         return State(condition, down, tuple(carried.tolist()), self._watches(tally))
 
     def _watches(self, tally: _Tally) -> tuple[Watch | None, ...]:
-        assert self._policy is not None  # noqa: S101 - checked by the caller
+        assert self._policy is not None  # checked by the caller
         rule = self._policy.failing_calls
         if rule is None:
             return ()
@@ -252,5 +254,3 @@ def answers(fault: Fault | None, post_dial_delay: Law | None, progress_timeout: 
         Answer(refused, status=fault.status if fault else None),
     ]
     return [answer for answer in found if answer.chance > 0.0]
-
-

@@ -1,4 +1,4 @@
-"""What the router learns of its trunks: pings, watched calls, planned work, each simulated only while it can change a belief."""
+"""What the router learns of its trunks, simulated only while it can change a belief."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ping_status(fault: Fault | None) -> int | None:
 
 
 class Pings:
-    """OPTIONS to one trunk, from the moment they could change what the router believes until they no longer can.
+    """OPTIONS to one trunk, from when they could change what the router believes until they no longer can.
 
     While the trunk's answer stays as it is, pings are taken in together, at the instant of the one that can
     change something.
@@ -53,7 +53,7 @@ class Pings:
         trunk: int,
         learnt: Callable[[int], None],
     ) -> None:
-        assert policy.health is not None  # noqa: S101 - made only where there is a rule
+        assert policy.health is not None  # made only where there is a rule
         self._env = env
         self._router = router
         self._trunk = trunk
@@ -138,7 +138,7 @@ class WatchedCalls:
         random: Randomness,
         learnt: Callable[[int], None],
     ) -> None:
-        assert policy.failing_calls is not None  # noqa: S101 - made only where there is a rule
+        assert policy.failing_calls is not None  # made only where there is a rule
         self._env = env
         self._zone = zone
         self._router = router

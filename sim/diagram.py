@@ -8,9 +8,7 @@ from sim.groups import Group
 from sim.tables import Works
 
 
-def works(
-    node: Works, groups: Sequence[Group], spared: Iterable[int] = (), switched: bool = False
-) -> bool:
+def works(node: Works, groups: Sequence[Group], spared: Iterable[int] = (), switched: bool = False) -> bool:
     """Whether a diagram works.
 
     `spared` are groups of which one more unit counts as working, once for each mention. With `switched`

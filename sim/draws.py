@@ -1,4 +1,4 @@
-"""Random draws keyed by what they are for, so that a unit added to a scenario leaves the draws of the others as they were."""
+"""Random draws keyed by what they are for, so that a unit added leaves those of the others as they were."""
 
 from __future__ import annotations
 

@@ -216,5 +216,3 @@ def build(
     if spec.standby is Standby.ACTIVE:
         return Group(spec, units, broken)
     return StandbyGroup(spec, units, broken, env, random, changed)
-
-

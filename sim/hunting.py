@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from carriers.erlang import equivalent_random, erlang_b, erlang_b_continuous, overflow_variance, poisson_excess
+from carriers.erlang import (
+    equivalent_random,
+    erlang_b,
+    erlang_b_continuous,
+    overflow_variance,
+    poisson_excess,
+)
 from carriers.faults import Fault, Kind
 from carriers.routing import RoutingPolicy
 
@@ -44,7 +50,7 @@ class Hunt:
         """Of an attempt, by trunk."""
 
     def chances_of_no_channel(self, choices: Choices) -> list[dict[int, Floats]]:
-        """For each candidate list, by carrier: (168,) chance that a call that gets so far finds no channel."""
+        """By candidate list and carrier: (168,) chance that a call that gets so far finds no channel."""
         if len(choices) == 1:
             return [self._in_order(choices[0][1])]
         return self._fixed_point(choices)
@@ -94,20 +100,19 @@ class Hunt:
                 found[carrier] = too_fast
                 continue
             if channels is not None:
-                if connects > WHOLE and not poisson.any():
+                if channels == 0:
+                    blocked = np.ones_like(load)
+                elif connects > WHOLE and not poisson.any():
                     beyond = equivalent * erlang_b_continuous(equivalent, before + channels)
-                    blocked = np.divide(beyond, peaky, out=np.ones_like(load), where=peaky > 1e-12)
+                    blocked = np.divide(beyond, peaky, out=np.zeros_like(load), where=peaky > 1e-12)
                     before = before + channels
                 else:
                     variance = overflow_variance(equivalent, before) + poisson
                     blocked, equivalent, before = _thinned(offered, variance, connects, channels)
-            elif connects > WHOLE:
+            else:
                 equivalent, before = np.zeros_like(load), np.zeros_like(load)
-            refused = 0.0 if connects > WHOLE else offered * (1.0 - blocked) * (1.0 - connects)
-            refused_when_full = 0.0 if connects > WHOLE else offered * blocked * (1.0 - connects)
-            poisson = refused + refused_when_full + offered * too_fast * (1.0 - blocked)
-            if channels is None:
-                equivalent, before = np.zeros_like(load), np.zeros_like(load)
+            refused = 0.0 if connects > WHOLE else offered * (1.0 - connects)
+            poisson = refused + offered * too_fast * (1.0 - blocked)
             found[carrier] = 1.0 - (1.0 - np.clip(blocked, 0.0, 1.0)) * (1.0 - too_fast)
         return found
 
@@ -123,9 +128,7 @@ class Hunt:
                     offered[carrier] = offered[carrier] + left
                     left = left * (1.0 - (1.0 - full[carrier]) * self._connects(trunks))
             for carrier in carriers:
-                connects = self._connects(
-                    next(own[carrier] for _, own in hunted if carrier in own)
-                )
+                connects = self._connects(next(own[carrier] for _, own in hunted if carrier in own))
                 channels = self._channels(carrier)
                 too_fast = self._too_fast(carrier, offered[carrier])
                 blocked: Floats = np.zeros_like(self._rate)
@@ -136,7 +139,7 @@ class Hunt:
 
 
 def _thinned(mean: Floats, variance: Floats, share: float, channels: int) -> tuple[Floats, Floats, Floats]:
-    """Blocking that a random `share` of a stream meets on `channels`, and the equivalent of what overflows."""
+    """Blocking that a random `share` of a stream meets on `channels`; the equivalent of what overflows."""
     thin = np.maximum(share * mean, 1e-12)
     peakedness = np.maximum(1.0, 1.0 + share * (variance / np.maximum(mean, 1e-12) - 1.0))
     load, before = equivalent_random(thin, peakedness * thin)

@@ -45,8 +45,8 @@ def _windows(
 def _maintenance(stream: Stream, number: int, unit: tables.Unit, calendar: tables.Calendar) -> Work:
     lasts = stream.random.law(calendar.lasts, f"{unit.name}/{calendar.name}/lasts")
     trunks = stream.trunks
-    assert trunks is not None  # noqa: S101 - only carriers have maintenance
-    assert calendar.fault is not None  # noqa: S101
+    assert trunks is not None  # only carriers have maintenance
+    assert calendar.fault is not None
 
     def work() -> Work:
         now = stream.env.now

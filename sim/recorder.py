@@ -82,7 +82,7 @@ class Recorder:
             self._rows.append((start, now, self.condition, self._causes, self._opener, closer, via))
 
     def finish(self, length: float, conditions: tuple[Condition, ...]) -> tuple[Timeline, Incidents]:
-        """Close the record at `length` seconds; conditions and incidents that it does not show are left out."""
+        """Close the record at `length` seconds; conditions and incidents that it lacks are left out."""
         self._close(length, -1, ClosedBy.OPEN)
         kept = [i for i in self.incidents if i.end > 0.0]
         place = np.full(len(self.incidents) + 1, -1, dtype=np.int32)

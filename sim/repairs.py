@@ -99,7 +99,9 @@ class Crew:
     def dispatch(self) -> None:
         """Send whoever is free to whatever may be begun now."""
         while self._free and self._queue:
-            case = min(self._queue, key=lambda case: case.priority) if len(self._queue) > 1 else self._queue[0]
+            case = (
+                min(self._queue, key=lambda case: case.priority) if len(self._queue) > 1 else self._queue[0]
+            )
             now = self._env.now
             if self._hours.always or self._zone.is_open(self._hours, now):
                 self._send(case)
@@ -119,7 +121,7 @@ class Crew:
         self._free -= 1
 
     def _arrived(self, timer: Timer) -> None:
-        self._start(timer.value)
+        self._start(timer.value)  # type: ignore[arg-type]  # what `after` was given
 
     def _open(self, _: Timer) -> None:
         self._opening = None
@@ -189,7 +191,7 @@ class Repairs:
                 self._crews[case.repair.crew].dispatch()
 
     def _over(self, timer: Timer) -> None:
-        self._restored(timer.value)
+        self._restored(timer.value)  # type: ignore[arg-type]  # what `after` was given
 
     def _wait_for_notice(self, case: Case) -> None:
         self._sooner(case, self._env.now + self._notice[case.priority](), self._noticed)
@@ -227,7 +229,7 @@ class Repairs:
             self._crews[case.repair.crew].request(case)
 
     def _travel(self, case: Case) -> None:
-        assert case.repair.crew is not None  # noqa: S101 - only a crew calls this
+        assert case.repair.crew is not None  # only a crew calls this
         travel = self._crews[case.repair.crew].travel
         if travel is None:
             self._work(case)
@@ -236,7 +238,7 @@ class Repairs:
             after(self._env, travel(), self._there, case)
 
     def _there(self, timer: Timer) -> None:
-        self._work(timer.value)
+        self._work(timer.value)  # type: ignore[arg-type]  # what `after` was given
 
     def _work(self, case: Case) -> None:
         self._unhurried.pop(case.incident.index, None)
@@ -244,7 +246,7 @@ class Repairs:
         after(self._env, case.time(), self._done, case)
 
     def _done(self, timer: Timer) -> None:
-        case: Case = timer.value
+        case: Case = timer.value  # type: ignore[assignment]  # what `after` was given
         self._restored(case.incident)
         if case.repair.crew is not None:
             self._crews[case.repair.crew].release()

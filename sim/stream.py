@@ -1,4 +1,4 @@
-"""One stream of contiguous years: units fail and are repaired, and every change of the service is written down."""
+"""One stream of contiguous years: units fail and are repaired, changes of the service are noted."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ class Stream:
         self.repairs.begin(incident)
 
     def fail_group(self, unit: Unit, mode: int) -> None:
-        """Begin an incident that takes the unit's whole group: one common cause, and one repair for all of it."""
-        assert unit.group is not None  # noqa: S101 - only modes of grouped units have a common-cause share
+        """Begin an incident that takes the unit's whole group: one common cause, one repair."""
+        assert unit.group is not None  # only modes of grouped units have a common-cause share
         incident = self._begin(unit, mode)
         self._in_common[incident] = others = [u for u in self._members(unit.group) if u is not unit]
         for other in others:
@@ -119,7 +119,7 @@ class Stream:
 
     def show_fault(self, trunks: tuple[int, ...], fault: int, incident: Incident) -> None:
         """Let trunks show a fault, and lose the calls in progress that it drops."""
-        assert self.trunks is not None  # noqa: S101 - only scenarios with carriers have faults
+        assert self.trunks is not None  # only scenarios with carriers have faults
         for trunk in trunks:
             if self.trunks.show(trunk, fault, incident) and self._counts_drops:
                 self._drop(1.0, trunk)
@@ -148,7 +148,7 @@ class Stream:
     def latent_fault(self, unit: Unit) -> None:
         """Wait for the next test of the group, if there are any, to find a fault of a standby unit."""
         group = unit.spec.group
-        assert group is not None  # noqa: S101 - only group members stand by
+        assert group is not None  # only group members stand by
         every = self.tables.groups[group].test_every
         if every is not None:
             since = (self.env.now - self._test_phase[group]) % every
@@ -177,13 +177,13 @@ class Stream:
         self._changed(incident, via)
 
     def _learnt(self, trunk: int) -> None:
-        assert self.trunks is not None  # noqa: S101 - only its parts call this
+        assert self.trunks is not None  # only its parts call this
         self.trunks.refresh(trunk)
         self._changed(self.trunks.last_incident(trunk), ClosedBy.REROUTING)
 
     def call_seen(self, trunk: int, failed: bool) -> None:
         """Tell the router how an attempt went."""
-        assert self.trunks is not None  # noqa: S101 - calls are placed over trunks only
+        assert self.trunks is not None  # calls are placed over trunks only
         router = self.trunks.router
         if router.observe_call(trunk, failed, self.env.now):
             self._learnt(trunk)
@@ -248,7 +248,7 @@ class Stream:
             self.repairs.escalate()
 
     def _platform_causes(self) -> tuple[str, ...]:
-        """Name the faults for want of whose units the platform is down, without those that make no difference."""
+        """Name the faults that the platform is down for, without those that make no difference."""
         diagram = self.tables.works
         if diagram is None:
             return tuple(sorted({name for group in self._broken for name in self._group_causes(group)}))
@@ -273,4 +273,3 @@ class Stream:
             # Enough units are good: what is missing is the switchover.
             return {group.trigger.cause}
         return names
-

@@ -1,4 +1,4 @@
-"""How many calls it takes until the failing-calls rule takes a trunk out, as a law at a given chance to fail."""
+"""How many calls it takes until the failing-calls rule takes a trunk out, at a given chance to fail."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ENOUGH = 5_000
 FEW = 100
 """With fewer trips than this in all the calls played, the law is taken as exponential."""
 
+
 class TripLaw:
     """Calls from an empty window to the trip: the counts of trips that were played, drawn from at random.
 
@@ -25,7 +26,9 @@ class TripLaw:
     """
 
     def __init__(self, rule: CallRule, chance: float) -> None:
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(rule.of_last, spawn_key=(rule.needed,))))
+        rng = np.random.Generator(
+            np.random.PCG64(np.random.SeedSequence(rule.of_last, spawn_key=(rule.needed,)))
+        )
         self._counts: list[int] = []
         played = since = 0
         before: list[bool] = []

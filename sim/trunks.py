@@ -40,7 +40,7 @@ class Trunks:
         learnt: Callable[[int], None],
     ) -> None:
         policy = tables.routing
-        assert policy is not None  # noqa: S101 - the stream makes trunks only for a policy
+        assert policy is not None  # the stream makes trunks only for a policy
         self._env = env
         self._faults = tables.faults
         self._policy = policy
@@ -122,7 +122,7 @@ class Trunks:
         return next((i for f, i in self._active[trunk] if f == shown), self._last[trunk])
 
     def causes(self, key: Key, conditions: Conditions) -> tuple[str, ...]:
-        """Name the faults (or, where the router is behind the times, past faults) that make the state what it is."""
+        """Name the faults (past ones, where the router is behind) that make the state what it is."""
         carriers = self._needed.get(key)
         if carriers is None:
             carriers = self._needed[key] = self._carriers_needed(key, conditions)
@@ -135,9 +135,11 @@ class Trunks:
         return tuple(sorted(names))
 
     def _carriers_needed(self, key: Key, conditions: Conditions) -> frozenset[int]:
-        """Leave out, one after the other, carriers without whose trouble the service would be down all the same."""
+        """Leave out, one by one, carriers without whose trouble the service would be down all the same."""
         needed = [
-            n for n, carrier in enumerate(self._policy.carriers) if any(key[1 + t] != 1 for t in carrier.trunks)
+            n
+            for n, carrier in enumerate(self._policy.carriers)
+            if any(key[1 + t] != 1 for t in carrier.trunks)
         ]
         if not conditions.states[conditions.number(key)].down:
             return frozenset(needed)

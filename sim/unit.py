@@ -25,8 +25,9 @@ class Unit:
     """
 
     __slots__ = (
-        "_ageing", "_clocks", "_draws", "_left", "_on_fire", "_racing", "_reasons", "_since", "_standby_draws", "_standby_left",
-        "_timer", "causes", "common", "group", "index", "latent", "place", "site", "spec", "stream",
+        "_ageing", "_clocks", "_draws", "_left", "_on_fire", "_racing", "_reasons", "_since",
+        "_standby_draws", "_standby_left", "_timer", "causes", "common", "group", "index", "latent", "place",
+        "site", "spec", "stream",
     )  # fmt: skip
 
     def __init__(self, index: int, spec: tables.Unit, stream: Stream, random: Randomness) -> None:
@@ -67,7 +68,9 @@ class Unit:
                 law = mode.standby_mtbf
                 name = f"{self.spec.name}/{mode.name}/standby"
                 self._standby_draws.append(None if law is None else random.law(law, name))
-                first = math.inf if law is None else float(law.residual(random.generator(f"{name}/first"), 1)[0])
+                first = (
+                    math.inf if law is None else float(law.residual(random.generator(f"{name}/first"), 1)[0])
+                )
                 self._standby_left.append(first)
 
     def start(self) -> None:

@@ -23,7 +23,7 @@ MINUTES = 8760 * 60
 
 @dataclass(frozen=True)
 class Oracle:
-    """A model with its exact long-run unavailability, and the years that one run needs for an interval of 16 %."""
+    """A model with its exact long-run unavailability, and the years one run needs for an interval of 16 %."""
 
     file: str
     model: str
