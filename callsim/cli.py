@@ -180,11 +180,26 @@ def main() -> None:
     help="Begin nothing after so much real time, like 60s.",
 )
 @click.option("--junit", metavar="FILE", envvar="CALLSIM_JUNIT", help="Write the verdicts for a CI system.")
+@click.option("--calls", is_flag=True, help="Place every call of a horizon, to check the expected figures.")
+@click.option(
+    "--horizon",
+    metavar="DURATION",
+    callback=_duration,
+    help="With --calls: the length of a stretch, hours to weeks.  [default: 7d]",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    help="With --calls: stretches with faults of their own.  [default: 1]",
+)
 def run(
     scenario: Path,
     precision: float | None,
     max_time: float | None,
     junit: str | None,
+    calls: bool,
+    horizon: float | None,
+    repeat: int | None,
     **shared: Any,  # noqa: ANN401 - what _options adds
 ) -> Exit:
     """Simulate SCENARIO and say whether its objectives hold.
@@ -194,8 +209,18 @@ def run(
     """
     if precision is not None and shared["years"] is not None:
         raise click.UsageError("--years and --precision exclude each other; give one")
+    if not calls and (horizon is not None or repeat is not None):
+        raise click.UsageError("--horizon and --repeat go with --calls")
+    if calls and (shared["years"], precision, max_time, junit) != (None,) * 4:
+        raise click.UsageError(
+            "--calls takes --horizon and --repeat, not --years, --precision, --max-time or --junit"
+        )
     from callsim import commands  # noqa: PLC0415 - heavy
 
+    if calls:
+        return commands.run_calls(
+            scenario, commands.RunOptions(**shared), horizon or 7 * 86400.0, repeat or 1
+        )
     return commands.run(scenario, commands.RunOptions(**shared), precision, max_time, junit)
 
 

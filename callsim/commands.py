@@ -23,6 +23,7 @@ from callsim.comparison import compare as compare_all
 from callsim.errors import CallsimError, ScenarioError
 from callsim.exits import Exit
 from callsim.junit import junit
+from callsim.placed import place
 from callsim.plots import save
 from callsim.progress import shown
 from callsim.result import Result
@@ -85,6 +86,18 @@ def run(
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
     return result.exit_code
+
+
+def run_calls(path: Path, options: RunOptions, horizon: float, repeat: int) -> Exit:
+    """Place every call of a scenario and print what was counted beside what is expected."""
+    scenario = load(path, options.overrides)
+    runs.check_target(options.json)
+    placed = place(scenario, horizon, repeat, options.seed, options.jobs)
+    if options.json != "-":
+        say(report.placed(placed, _width(), options.quiet))
+    if options.json is not None:
+        runs.write_json(options.json, {**placed.to_json(), "wall_s": placed.wall_s})
+    return Exit.INTERRUPTED if placed.partial else Exit.MET
 
 
 def _simulate(

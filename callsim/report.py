@@ -5,10 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from callsim import figures
 from callsim.result import HOUR, Cause, Result
 from results.objectives import Judgement, Objective, Verdict
+
+if TYPE_CHECKING:
+    from callsim.placed import Placed
 
 MOST_CAUSES = 6
 FEWEST_CAUSES = 2
@@ -237,3 +241,33 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     return f"<table>{line('th', head)}{''.join(line('td', row) for row in rows)}</table>"
+
+
+def placed(result: Placed, width: int = 80, quiet: bool = False) -> str:
+    """Say what was counted call by call, beside what the evaluated mode expects of the same faults."""
+    rows = result.beside()
+    apart = [row.name for row in rows if row.agrees is False]
+    verdict = f"apart in {', '.join(apart)}" if apart else "as expected within the margins of counting"
+    stretch = figures.plain_duration(result.horizon_s)
+    head = (
+        f"{result.offered:,} calls in {result.repetitions} x {stretch}: {result.failed:,} did not connect, "
+        f"{result.dropped:,} were dropped; {verdict}."
+    )
+    if result.partial:
+        head += f" Partial: {result.partial}."
+    lines = textwrap.wrap(head, width)
+    if quiet:
+        return "\n".join(lines)
+    cells = [("", "expected", "counted", "margin", "")]
+    for row in rows:
+        margin = "" if row.margin is None else f"±{row.margin:.2g}"
+        says = {True: "agrees", False: "APART", None: ""}[row.agrees]
+        cells.append((row.name, f"{row.expected:.6g}", f"{row.counted:.6g}", margin, says))
+    notes = (
+        "Expected: the evaluated mode, over the same faults and the same beliefs of the router. A margin "
+        "covers the counting of calls only. Blocking needs time to build up after a carrier is lost, which "
+        "the evaluated mode leaves out; after long outages of channels the two may be apart by that."
+    )
+    rate = result.offered / result.wall_s if result.wall_s else 0.0
+    last = f"seed {result.seed}, {result.wall_s:.1f} s ({rate:,.0f} calls a second)."
+    return "\n".join([*lines, "", *columns(cells, width), "", *textwrap.wrap(f"{notes} {last}", width)])

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
+from callsim.pool import pool_of
 from results.outages import DownRule, Outages, find_outages
 from results.summary import Summary, merge, summarise
 from results.timeline import Incidents, Timeline
@@ -24,8 +21,6 @@ FIRST_ROUND = 400
 LARGEST_ROUND = 20_000
 SAFETY = 1.1
 """More years than the square-root law asks for, so that one more round is seldom needed."""
-NAP = 0.25
-"""Seconds between looks at the clock while processes work."""
 
 Progress = Callable[[int, int, float], None]
 """Told of years done, years wanted, and the share of the time down so far."""
@@ -104,21 +99,6 @@ def _stretch(replication: Replication, outages: Outages) -> Stretch:
     )
 
 
-_work: _Work | None = None
-"""The work of a worker process, set once when it starts."""
-
-
-def _start_worker(work: _Work) -> None:
-    global _work  # noqa: PLW0603 - a process pool hands its initial state over in this way
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    _work = work
-
-
-def _play(number: int, years: int) -> tuple[Summary, Stretch | None]:
-    assert _work is not None  # _start_worker ran first
-    return _work.play(number, years)
-
-
 @dataclass
 class _Tally:
     """What has come in so far."""
@@ -161,7 +141,7 @@ def run_study(
     partial = None
     missed = False
     try:
-        with _pool(work, jobs) as pool:
+        with pool_of(work, jobs) as pool:
             for wanted in _rounds(goal, tally, half_width):
                 streams = _streams(len(tally.parts), wanted - tally.years)
                 for number, years, part in pool.play(streams, deadline):
@@ -204,70 +184,3 @@ def _streams(first: int, years: int) -> list[tuple[int, int]]:
     whole, rest = divmod(years, STREAM_YEARS)
     lengths = [STREAM_YEARS] * whole + ([rest] if rest else [])
     return [(first + n, length) for n, length in enumerate(lengths)]
-
-
-Played = Iterator[tuple[int, int, tuple[Summary, Stretch | None]]]
-
-
-class _Alone:
-    """Plays in this process."""
-
-    def __init__(self, work: _Work) -> None:
-        self._work = work
-
-    def __enter__(self) -> _Alone:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Played:
-        for number, years in streams:
-            if time.monotonic() >= deadline:
-                return
-            yield number, years, self._work.play(number, years)
-
-
-class _Together:
-    """Plays in several processes, which are started afresh (a fork of a process with threads may hang)."""
-
-    def __init__(self, work: _Work, jobs: int) -> None:
-        self._jobs = jobs
-        self._pool = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(work,)
-        )
-
-    def __enter__(self) -> _Together:
-        # Processes inherit that SIGINT is ignored, so that Ctrl-C during their start leaves no traceback.
-        in_main = threading.current_thread() is threading.main_thread()
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-        try:
-            for _ in range(self._jobs):
-                self._pool.submit(time.sleep, 0.0)
-        finally:
-            if in_main:
-                signal.signal(signal.SIGINT, before)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Played:
-        # A few streams in hand keep every process busy; all at once would hold every answer in memory twice.
-        waiting = list(reversed(streams))
-        running: dict[Future[tuple[Summary, Stretch | None]], tuple[int, int]] = {}
-        while waiting or running:
-            while waiting and len(running) < 2 * self._jobs and time.monotonic() < deadline:
-                number, years = waiting.pop()
-                running[self._pool.submit(_play, number, years)] = (number, years)
-            if time.monotonic() >= deadline:
-                waiting.clear()
-                for future in [f for f in running if f.cancel()]:
-                    del running[future]
-            done, _ = wait(running, timeout=NAP, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield (*running.pop(future), future.result())
-
-
-def _pool(work: _Work, jobs: int) -> _Alone | _Together:
-    return _Alone(work) if jobs == 1 else _Together(work, jobs)

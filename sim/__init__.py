@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 
+from results.calls import CallColumns
+from sim.calls import Calls
 from sim.conditions import Conditions
 from sim.stream import Replication, Stream
 from sim.tables import Tables
 
-__all__ = ["Replication", "Tables", "simulate"]
+__all__ = ["PlacedCalls", "Replication", "Tables", "place_calls", "simulate"]
 
 
 def simulate(tables: Tables, streams: Iterable[tuple[int, int]], seed: int) -> Iterator[Replication]:
@@ -27,6 +30,29 @@ def simulate(tables: Tables, streams: Iterable[tuple[int, int]], seed: int) -> I
             stream.run(length)
         timeline, incidents = stream.recorder.finish(length, tuple(s.condition for s in conditions.states))
         yield Replication(number, years, timeline, incidents)
+
+
+@dataclass(frozen=True)
+class PlacedCalls:
+    """A stretch in which every call was placed."""
+
+    replication: Replication
+    calls: CallColumns
+
+
+def place_calls(tables: Tables, number: int, seconds: float, seed: int) -> PlacedCalls:
+    """Play the first `seconds` of a stream and place every call in it.
+
+    The faults are those of the same stream in `simulate`; calls begin ten hold times before the record does,
+    so that channels are as full as they should be. Raises ValueError without traffic, carriers or routing.
+    """
+    stream = Stream(tables, _conditions(tables), seed, number)
+    calls = Calls(stream)
+    with _no_collection():
+        stream.run(seconds)
+    states = stream.conditions.states
+    timeline, incidents = stream.recorder.finish(seconds, tuple(state.condition for state in states))
+    return PlacedCalls(Replication(number, 0, timeline, incidents), calls.columns())
 
 
 @contextmanager

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sim.stream import Stream
 
 HOUR = 3600.0
+HOLDS_BEFORE = 10
+"""Calls begin so many mean hold times before the record does."""
 
 
 class Calls:
@@ -67,6 +69,8 @@ class Calls:
 
     def _arrivals(self) -> Generator[Event, None, None]:
         zone = self._stream.zone
+        begin = -min(HOLDS_BEFORE * self._traffic.hold_time.mean, self._stream.tables.warm_up)
+        yield self._env.timeout(begin - self._env.now)
         while True:
             now = self._env.now
             local = zone.local(now)

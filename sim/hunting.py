@@ -32,6 +32,7 @@ class Hunt:
     c1 full find c2 full too. A carrier that refuses part of its calls passes these on as Poisson traffic;
     the mixture with the overflow is fitted by Wilkinson's equivalent random theory (Rapp's approximation).
     Weighted routes share channels between candidate lists: Erlang's fixed point, all offers Poisson.
+    A channel is taken from the INVITE on: to the hold time comes the first carrier's post-dial delay.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Hunt:
     ) -> None:
         self._policy = policy
         self._rate = rate
-        self._hold = hold
+        first = policy.carriers[policy.routes[0].carrier].post_dial_delay
+        self._hold = hold + (first.mean if first is not None else 0.0)
         self._faults = faults
         self._connect_chances = connects
         """Of an attempt, by trunk."""
