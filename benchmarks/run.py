@@ -22,6 +22,7 @@ import plain_simpy_pairs
 import validate
 
 from callsim.build import build
+from callsim.placed import place
 from callsim.result import unavailability
 from callsim.scenario import load_scenario
 from callsim.study import Goal, run_study
@@ -35,6 +36,23 @@ ONE_UNIT = ROOT / "tests" / "oracles" / "one-unit.yaml"
 ROUNDS = 5
 """Of every comparison, in turns, so that what slows the machine down slows both sides."""
 MANY_YEARS = 100_000
+FAULTS_OFTEN = (
+    "carriers.atlantic.failures.silent.mtbf=12h",
+    "carriers.atlantic.failures.trying_only.mtbf=1d",
+    "carriers.atlantic.failures.refuses.mtbf=6h",
+    "carriers.boreal.failures.silent.mtbf=12h",
+    "carriers.cirrus.failures.refuses.mtbf=12h",
+    "shared_risks.docklands-meet-me-room.mtbf=1d",
+)
+TIGHT = ("carriers.atlantic.channels=60", "carriers.boreal.channels=30", "carriers.cirrus.channels=15")
+BUSY = {
+    "carriers fail often": FAULTS_OFTEN,
+    "carriers refuse often": (*FAULTS_OFTEN[2:3], "carriers.atlantic.failures.refuses.share=80%"),
+    "busy hours overflow": (*TIGHT, "traffic.busy_hour_calls=1600"),
+}
+CALLS_HORIZON = 5 * 86400.0
+CALLS_REPEATED = {"carriers fail often": 20, "carriers refuse often": 20, "busy hours overflow": 22}
+"""Stretches that make a million calls."""
 PEAK = """
 import resource, sys
 from callsim.cli import main
@@ -217,11 +235,32 @@ def exact(times: float, jobs: int) -> Rows:
         )
 
 
+def calls(times: float, jobs: int) -> Rows:
+    """Place a million calls of each scenario, and set them beside what is expected of the same faults."""
+    for name, overrides in BUSY.items():
+        scenario = load_scenario(FIVE_NINES, overrides)
+        placed = place(scenario, CALLS_HORIZON, max(jobs, round(CALLS_REPEATED[name] * times)), 1, jobs)
+        rows = {row.name: row for row in placed.beside()}
+        connects, delay = rows.pop("connect share"), rows.get("post-dial delay p95 (s)")
+        apart = 100 * (connects.counted - connects.expected)
+        carriers = max(
+            abs(row.counted - row.expected) for key, row in rows.items() if key.startswith("carried")
+        )
+        told = (
+            f"{placed.offered:,} calls, {100 * connects.counted:.3f} % connect, {apart:+.3f} points apart; carrier "
+            f"shares within {100 * carriers:.2f} points; p95 {delay.counted:.3f} s for {delay.expected:.3f} s"
+            if delay
+            else f"{placed.offered:,} calls, {apart:+.3f} points apart"
+        )
+        yield Row(f"every call placed: {name}", told, "connect share within 0.05 points", abs(apart) <= 0.05)
+
+
 PARTS: dict[str, Callable[[float, int], Rows]] = {
     "speed": speed,
     "memory": memory,
     "coverage": coverages,
     "oracles": exact,
+    "calls": calls,
 }
 
 

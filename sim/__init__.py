@@ -27,8 +27,7 @@ def simulate(tables: Tables, streams: Iterable[tuple[int, int]], seed: int) -> I
         stream = Stream(tables, conditions, seed, number)
         length = float(tables.zone.year_starts(years)[-1])
         with _no_collection():
-            stream.run(length)
-        timeline, incidents = stream.recorder.finish(length, tuple(s.condition for s in conditions.states))
+            timeline, incidents = stream.run(length)
         yield Replication(number, years, timeline, incidents)
 
 
@@ -49,9 +48,7 @@ def place_calls(tables: Tables, number: int, seconds: float, seed: int) -> Place
     stream = Stream(tables, _conditions(tables), seed, number)
     calls = Calls(stream)
     with _no_collection():
-        stream.run(seconds)
-    states = stream.conditions.states
-    timeline, incidents = stream.recorder.finish(seconds, tuple(state.condition for state in states))
+        timeline, incidents = stream.run(seconds)
     return PlacedCalls(Replication(number, 0, timeline, incidents), calls.columns())
 
 

@@ -91,6 +91,13 @@ class Conditions:
         """Whether the nominal condition is down in some hours of the week."""
         return self.states[0].down
 
+    def look(self, key: Key) -> tuple[int, State]:
+        """Find the condition of a state, with its number."""
+        number = self._ids.get(key)
+        if number is None:
+            number = self.number(key)
+        return number, self.states[number]
+
     def number(self, key: Key) -> int:
         """Number of the condition of a state; the nominal one is 0."""
         found = self._ids.get(key)

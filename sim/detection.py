@@ -104,7 +104,7 @@ class Pings:
         wait = 0.0 if self._status is not None else self._rule.ping_timeout
         while self._next + wait <= now:
             changed |= self._router.observe_ping(self._trunk, self._status, self._next + wait)
-            self._next = self._router.next_ping_of(self._trunk, self._next)
+            self._next += self._rule.ping_every
         if wait and self._next <= now:
             self._late(self._next + wait)
         return changed
@@ -112,7 +112,7 @@ class Pings:
     def _late(self, at: float) -> None:
         """See to a ping that is under way, unanswered, while the trunk's answer changes."""
         after(self._env, at - self._env.now, self._missed)
-        self._next = self._router.next_ping_of(self._trunk, self._next)
+        self._next += self._rule.ping_every
 
     def _missed(self, _: Timer) -> None:
         if self._router.observe_ping(self._trunk, None, self._env.now):

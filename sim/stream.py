@@ -76,20 +76,24 @@ class Stream:
         self.on_drop: Callable[[float, int | None], None] | None = None
         """Told of the share of calls in progress that a fault takes: of the platform, or of one trunk."""
 
-    def run(self, length: float) -> None:
-        """Play from the warm-up to `length` seconds."""
+    def run(self, length: float) -> tuple[Timeline, Incidents]:
+        """Play from the warm-up to `length` seconds, and give the record."""
         for unit in self.units:
             unit.start()
         planned.start(self)
         if self.trunks is not None:
             self.trunks.watch(self._state.watches)
         self.env.run(until=length)
+        states = self.conditions.states
+        return self.recorder.finish(length, tuple(state.condition for state in states))
 
     # ---- faults
 
     def fail(self, unit: Unit, mode: int) -> None:
         """Begin an incident of one unit."""
         incident = self._begin(unit, mode)
+        if self._lost:
+            self._lose()
         if self._touched():
             self._changed(incident, ClosedBy.REPAIR)
         self.repairs.begin(incident)
@@ -101,6 +105,7 @@ class Stream:
         self._in_common[incident] = others = [u for u in self._members(unit.group) if u is not unit]
         for other in others:
             self._take(other, incident)
+        self._lose()
         self._changed(incident, ClosedBy.REPAIR)
         self.repairs.begin(incident)
 
@@ -159,13 +164,15 @@ class Stream:
     def take_planned(self, unit: Unit, incident: Incident) -> None:
         """Take a unit out for planned work."""
         self._take(unit, incident, planned_work=True)
-        self._changed(incident, ClosedBy.REPAIR)
+        if self._touched():
+            self._changed(incident, ClosedBy.REPAIR)
 
     def give_planned(self, unit: Unit, incident: Incident) -> None:
         """Put a unit back after planned work."""
         incident.end = self.env.now
         unit.give(incident)
-        self._changed(incident, ClosedBy.REPAIR)
+        if self._touched():
+            self._changed(incident, ClosedBy.REPAIR)
 
     def noted(self, incident: Incident) -> None:
         """Write down what an incident changed in the trunks."""
@@ -179,7 +186,8 @@ class Stream:
     def _learnt(self, trunk: int) -> None:
         assert self.trunks is not None  # only its parts call this
         self.trunks.refresh(trunk)
-        self._changed(self.trunks.last_incident(trunk), ClosedBy.REROUTING)
+        if self.trunks.dirty:
+            self._changed(self.trunks.last_incident(trunk), ClosedBy.REROUTING)
 
     def call_seen(self, trunk: int, failed: bool) -> None:
         """Tell the router how an attempt went."""
@@ -205,6 +213,12 @@ class Stream:
         if self.on_drop is not None:
             self.on_drop(share, trunk)
 
+    def _lose(self) -> None:
+        """Lose the calls in progress on what has just failed."""
+        lost, self._lost = self._lost, 0.0
+        if lost:
+            self._drop(lost, None)
+
     def _platform(self) -> bool:
         diagram = self.tables.works
         if diagram is not None:
@@ -215,7 +229,6 @@ class Stream:
         """Whether a unit's failure or return may have changed the state of the service (most do not)."""
         return bool(
             self._broken
-            or self._lost
             or self._state.down
             or self.tables.works is not None
             or not self.platform_works
@@ -224,9 +237,6 @@ class Stream:
 
     def _changed(self, incident: Incident | None, via: ClosedBy) -> None:
         """Compare the state of the service with what was last written, and write what is new."""
-        if self._lost:
-            self._drop(self._lost, None)
-            self._lost = 0.0
         self.platform_works = now_works = self._platform()
         trunks = self.trunks
         key: tuple[int, ...] = (int(now_works),)
@@ -234,8 +244,8 @@ class Stream:
             trunks.dirty = False
             if now_works:
                 key = (1, *trunks.codes)
-        number = self.conditions.number(key)
-        self._state = state = self.conditions.states[number]
+        number, state = self.conditions.look(key)
+        self._state = state
         causes: tuple[str, ...] = ()
         if not now_works:
             causes = self._platform_causes()
