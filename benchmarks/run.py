@@ -241,16 +241,15 @@ def calls(times: float, jobs: int) -> Rows:
         scenario = load_scenario(FIVE_NINES, overrides)
         placed = place(scenario, CALLS_HORIZON, max(jobs, round(CALLS_REPEATED[name] * times)), 1, jobs)
         rows = {row.name: row for row in placed.beside()}
-        connects, delay = rows.pop("connect share"), rows.get("post-dial delay p95 (s)")
+        connects, delay = rows.pop("connect share"), rows["post-dial delay p95 (s)"]
         apart = 100 * (connects.counted - connects.expected)
         carriers = max(
             abs(row.counted - row.expected) for key, row in rows.items() if key.startswith("carried")
         )
         told = (
-            f"{placed.offered:,} calls, {100 * connects.counted:.3f} % connect, {apart:+.3f} points apart; carrier "
-            f"shares within {100 * carriers:.2f} points; p95 {delay.counted:.3f} s for {delay.expected:.3f} s"
-            if delay
-            else f"{placed.offered:,} calls, {apart:+.3f} points apart"
+            f"{placed.offered:,} calls, {100 * connects.counted:.3f} % connect, {apart:+.3f} points apart; "
+            f"carrier shares within {100 * carriers:.2f} points; "
+            f"post-dial delay p95 {delay.counted:.3f} s for {delay.expected:.3f} s"
         )
         yield Row(f"every call placed: {name}", told, "connect share within 0.05 points", abs(apart) <= 0.05)
 

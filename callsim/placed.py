@@ -13,12 +13,12 @@ import numpy as np
 from callsim.build import build
 from callsim.errors import CallsimError
 from callsim.pool import pool_of
-from callsim.result import FORMAT, resampling
+from callsim.result import FORMAT, resampling, unavailability
+from callsim.study import reduced
 from carriers.calendars import DAY
 from results.calls import CallColumns
 from results.estimates import Estimate
-from results.outages import DownRule, find_outages
-from results.summary import Summary, merge, summarise
+from results.summary import Summary, merge
 from sim import Tables, place_calls
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Placed:
         again = resampling(len(offered), self.seed, confidence)
         fails: Estimate = again.ratio(failed, offered, self.failed)
         summary = self.expected
-        down = again_time(summary, self.seed, confidence)
+        down = unavailability(summary, self.seed, confidence)
         absent = ("call_success", "mos", "credits", "promise", "mtbf_h", "mttr_min", "mttr_stages_min")
         return {
             "format": FORMAT,
@@ -160,12 +160,6 @@ class Placed:
         }
 
 
-def again_time(summary: Summary, seed: int, confidence: float) -> Estimate:
-    """Estimate the share of the time down from the repetitions' timelines."""
-    again = resampling(len(summary.year_seconds), seed, confidence)
-    return again.ratio(summary.downtime, summary.year_seconds, summary.outage_count)
-
-
 def _quantile(name: str, share: float, expected: float, ordered: Any, sigmas: float) -> Beside:  # noqa: ANN401
     """Compare a quantile; its margin comes from the order statistics around it."""
     count = len(ordered)
@@ -185,21 +179,8 @@ class _CallWork:
 
     def play(self, number: int, years: int) -> tuple[Summary, CallColumns]:
         del years
-        tables = self.tables
-        placed = place_calls(tables, number, self.seconds, self.seed)
-        timeline, incidents = placed.replication.timeline, placed.replication.incidents
-        outages = find_outages(timeline, incidents, tables.zone, DownRule(tables.down_above))
-        assert tables.traffic is not None  # place_calls has looked
-        summary = summarise(
-            timeline,
-            incidents,
-            outages,
-            tables.zone,
-            calls_per_hour=tables.traffic.calls_per_hour,
-            unit_names=[unit.name for unit in tables.units],
-            mode_causes=[[mode.cause for mode in unit.modes] for unit in tables.units],
-        )
-        return summary, placed.calls
+        placed = place_calls(self.tables, number, self.seconds, self.seed)
+        return reduced(self.tables, placed.replication)[0], placed.calls
 
 
 def place(

@@ -77,20 +77,24 @@ class _Work:
 
     def play(self, number: int, years: int) -> tuple[Summary, Stretch | None]:
         replication = next(simulate(self.tables, [(number, years)], self.seed))
-        outages = find_outages(
-            replication.timeline, replication.incidents, self.tables.zone, DownRule(self.tables.down_above)
-        )
-        traffic = self.tables.traffic
-        summary = summarise(
-            replication.timeline,
-            replication.incidents,
-            outages,
-            self.tables.zone,
-            calls_per_hour=traffic.calls_per_hour if traffic else None,
-            unit_names=[unit.name for unit in self.tables.units],
-            mode_causes=[[mode.cause for mode in unit.modes] for unit in self.tables.units],
-        )
+        summary, outages = reduced(self.tables, replication)
         return summary, _stretch(replication, outages) if number < self.keep else None
+
+
+def reduced(tables: Tables, replication: Replication) -> tuple[Summary, Outages]:
+    """Find the outages of a stream, and sum it up."""
+    timeline, incidents, zone = replication.timeline, replication.incidents, tables.zone
+    outages = find_outages(timeline, incidents, zone, DownRule(tables.down_above))
+    summary = summarise(
+        timeline,
+        incidents,
+        outages,
+        zone,
+        calls_per_hour=tables.traffic.calls_per_hour if tables.traffic else None,
+        unit_names=[unit.name for unit in tables.units],
+        mode_causes=[[mode.cause for mode in unit.modes] for unit in tables.units],
+    )
+    return summary, outages
 
 
 def _stretch(replication: Replication, outages: Outages) -> Stretch:
