@@ -29,5 +29,6 @@ def assumptions_of(scenario: Scenario) -> list[str]:
             "Blocking is quasi-stationary: Erlang B at the hour's load, also right after a carrier is lost.",
             "A full carrier is skipped by the router, which counts its own channels: no INVITE, no delay.",
             "With every trunk believed down calls are refused at once.",
+            "Of several faults of one trunk at once only the worst shows.",
         ]
     return found
