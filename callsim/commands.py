@@ -24,12 +24,10 @@ from callsim.errors import CallsimError, ScenarioError
 from callsim.exits import Exit
 from callsim.junit import junit
 from callsim.placed import place
-from callsim.plots import save
 from callsim.progress import shown
 from callsim.result import Result
 from callsim.scenario.model import Scenario
 from callsim.study import NothingSimulatedError
-from callsim.sweeps import sweep_plot
 
 COLOURS = {"MET": "green", "BREACHED": "red", "INCONCLUSIVE": "yellow"}
 WIDEST = 120
@@ -174,6 +172,9 @@ def sweep(path: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], options: Ru
             say(_verdicts(compared) if options.quiet else side_by_side.sweep(compared, paths, _width()))
         with runs.writing(options.out):
             (folder.path / "sweep.json").write_text(runs.json_text(compared.to_json()), encoding="utf-8")
+            from callsim.plots import save  # noqa: PLC0415 - matplotlib is slow to import
+            from callsim.sweeps import sweep_plot  # noqa: PLC0415
+
             save(sweep_plot(compared, paths, combinations[: len(compared.results)]), folder.path / "sweep")
         kept = folder.keep(datetime.now().astimezone())
     if options.json is not None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from callsim.errors import WriteError
-from callsim.plots import Plots
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
 from callsim.result import Result
 
@@ -116,7 +115,7 @@ def write_run(
         _write_csv(
             folder / "incidents.csv", INCIDENTS, (row for k in kept for row in incident_rows(k, tables))
         )
-        Plots(result).save(folder)
+        result.plot.save(folder)
 
 
 def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # scipy.stats would double the start of every worker process
 
 from carriers.faults import EFFECTS, Fault, Kind, Reply
 from carriers.laws import Law
@@ -217,7 +217,7 @@ class Conditions:
         for trunk, failures in sorted(tally.failures.items()):
             attempts = tally.attempts[trunk]
             chance = np.divide(failures, attempts, out=np.zeros(HOURS_PER_WEEK), where=attempts > 0)
-            if stats.binom.sf(needed - 1, rule.of_last, chance.max()) > UNLIKELY:
+            if special.bdtrc(needed - 1, rule.of_last, chance.max()) > UNLIKELY:
                 rate = (attempts * self._rate).round(12).tolist()
                 watch = Watch(tuple(rate), tuple(chance.round(DIGITS).tolist()), tally.delays[trunk])
                 # One object for equal figures, so that a watch that goes on is known by identity.
