@@ -44,6 +44,10 @@ def simulate(
     """
     if years is not None and precision is not None:
         raise ValueError(f"years(={years}) and precision(={precision}) exclude each other")
+    if years is not None and (not isinstance(years, int) or years < 1):
+        raise ValueError(f"years(={years!r}) must be a whole number, at least 1")
+    if jobs < 1:
+        raise ValueError(f"jobs(={jobs}) must be at least 1")
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
     settings = scenario.simulation

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from callsim import __version__
 from callsim.exits import Exit
@@ -139,14 +140,6 @@ def _options(command: Command) -> Command:
             ),
             click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON."),
             click.option("--quiet", is_flag=True, envvar="CALLSIM_QUIET", help="Print the verdict only."),
-            click.option(
-                "--out",
-                type=click.Path(path_type=Path),
-                default="runs",
-                show_default=True,
-                envvar="CALLSIM_OUT",
-                help="Where to make the folder of results.",
-            ),
         ]
     ):
         command = option(command)
@@ -154,6 +147,14 @@ def _options(command: Command) -> Command:
 
 
 _FILE = click.Path(path_type=Path)
+_OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    envvar="CALLSIM_OUT",
+    help="Where to make the folder of results.",
+)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -165,6 +166,7 @@ def main() -> None:
 @main.command()
 @click.argument("scenario", type=_FILE)
 @_options
+@_OUT
 @click.option(
     "--precision",
     metavar="SHARE",
@@ -211,6 +213,9 @@ def run(
         raise click.UsageError("--years and --precision exclude each other; give one")
     if not calls and (horizon is not None or repeat is not None):
         raise click.UsageError("--horizon and --repeat go with --calls")
+    told = click.get_current_context().get_parameter_source("out")
+    if calls and told is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--calls makes no folder; --json writes its answer")
     if calls and (shared["years"], precision, max_time, junit) != (None,) * 4:
         raise click.UsageError(
             "--calls takes --horizon and --repeat, not --years, --precision, --max-time or --junit"
@@ -239,6 +244,7 @@ def compare(scenarios: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401
 @main.command()
 @click.argument("scenario", type=_FILE)
 @_options
+@_OUT
 @click.option(
     "--vary",
     metavar="PATH=v1,v2,...",

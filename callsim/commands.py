@@ -43,7 +43,7 @@ class RunOptions:
     overrides: tuple[str, ...]
     json: str | None
     quiet: bool
-    out: Path
+    out: Path = Path("runs")
 
 
 class StoppedError(CallsimError):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from callsim.scenario.model import Scenario
 
 YEAR = 365.25 * DAY
+FEWEST_BEYOND = 30
+"""With fewer calls beyond a quantile than this its margin cannot be told."""
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -163,9 +165,11 @@ class Placed:
 def _quantile(name: str, share: float, expected: float, ordered: Any, sigmas: float) -> Beside:  # noqa: ANN401
     """Compare a quantile; its margin comes from the order statistics around it."""
     count = len(ordered)
+    counted = float(np.quantile(ordered, share))
+    if count * (1 - share) < FEWEST_BEYOND:
+        return Beside(name, expected, counted, None)
     spread = sigmas * math.sqrt(share * (1 - share) / count)
     low, high = (ordered[int(np.clip(x * count, 0, count - 1))] for x in (share - spread, share + spread))
-    counted = float(np.quantile(ordered, share))
     return Beside(name, expected, counted, float(max(high - counted, counted - low)))
 
 

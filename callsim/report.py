@@ -30,11 +30,14 @@ def verdict_line(result: Result) -> str:
     """Return the answer in one sentence: verdict, what is achieved, what that means for the promise."""
     sentence = f"{result.scenario.name} {_achieved(result)}"
     if result.verdict is None:
-        return f"NO OBJECTIVE: {sentence}; nothing is promised."
+        partial = "" if result.study.partial is None else f" (PARTIAL: {result.study.partial})"
+        return f"NO OBJECTIVE: {sentence}; nothing is promised{partial}."
     worst = next(j for j in result.objectives if j.verdict is result.verdict)
     sentence = f"{result.verdict.value}: {sentence}; {_kept(worst)}"
     if result.verdict is Verdict.INCONCLUSIVE:
         sentence += ", so more years have to tell"
+    if result.study.partial is not None:
+        sentence += f" (PARTIAL: {result.study.partial})"
     return f"{sentence}."
 
 

@@ -159,7 +159,10 @@ class Result:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the estimates as a table, one row each (needs pandas)."""
-        import pandas as pd  # noqa: PLC0415 - an extra
+        try:
+            import pandas as pd  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise ImportError("to_frame() needs pandas: pip install 'callsim[frames]'") from None
 
         rows = {name: estimate.to_json() for name, estimate in self.estimates().items()}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
@@ -220,9 +223,11 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
     count = summary.outage_count
     again = resampling(len(summary.year_seconds), study.seed, confidence)
     down, seconds = summary.downtime, summary.year_seconds
-    calls = None
+    calls, drops = None, 0
     if summary.attempts.any():
-        calls = again.ratio(summary.failed, summary.attempts, max(count, len(seconds)))
+        # Failed calls come many at a time; the years that have some are events enough to count.
+        calls = again.ratio(summary.failed, summary.attempts, int(np.count_nonzero(summary.failed)))
+        drops = int(np.count_nonzero(summary.dropped))
     unavailability = again.ratio(down, seconds, count)
     years = seconds.sum() / (365.25 * 24 * HOUR)
     a_year = np.full(len(seconds), 1.0) * seconds / (365.25 * 24 * HOUR)
@@ -240,7 +245,7 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
         call_success=calls.scaled(-1.0, 1.0) if calls else None,
         dpm=calls.scaled(1e6) if calls else None,
         dropped_per_million=(
-            again.ratio(summary.dropped, summary.attempts, len(seconds)).scaled(1e6) if calls else None
+            again.ratio(summary.dropped, summary.attempts, drops).scaled(1e6) if calls else None
         ),
         outages_per_year=again.rate(summary.outages, a_year),
         downtime_min_per_year=again.ratio(down / 60.0, a_year, count),

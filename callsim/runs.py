@@ -97,6 +97,8 @@ def check_target(target: str | None) -> None:
     folder = Path(target).parent
     if not folder.is_dir():
         raise WriteError(f"{target}: cannot be written: there is no folder {folder}")
+    if Path(target).is_dir():
+        raise WriteError(f"{target}: cannot be written: is a directory")
 
 
 def write_run(

@@ -111,6 +111,7 @@ class Resampling:
         side for events at random of exponential sizes, not for much heavier tails. With no event there is no
         upper one; see `rate`.
         """
+        count = count if np.any(x) else 0
         return self._ratio(x, y, count, _bounds_of_sum(count, self.confidence))
 
     def rate(self, events: Floats, exposure: Floats) -> Estimate:
@@ -141,7 +142,7 @@ class Resampling:
         value, error = (float(v[0]) for v in _linearise(columns, np.ones((1, columns.shape[1]))))
         if not math.isfinite(value):
             return Estimate(None, None, None, self.confidence, count)
-        if count < FEW or self.years < LEAST_YEARS or not value:
+        if count < FEW or self.years < LEAST_YEARS:
             an_event = (value or 1.0 / float(columns[1].sum())) / max(count, 1)
             lower, upper = (None if bound is None else bound * an_event for bound in bounds)
             return Estimate(value, None, None, self.confidence, count, lower, upper)

@@ -64,8 +64,8 @@ class Store:
 class Crew:
     """People who repair, one case each at a time: urgent ones first, then first come first served.
 
-    Out of hours an urgent case calls somebody out (or gets him at the next opening, if that is sooner);
-    any other waits for the opening. A repair that has begun is finished.
+    Out of hours an urgent case calls somebody out, if the crew can be called out (or gets him at the next
+    opening, if that is sooner); any other waits for the opening. A repair that has begun is finished.
     """
 
     def __init__(
@@ -79,7 +79,8 @@ class Crew:
         self._env = env
         self._zone = zone
         self._hours = spec.hours
-        self._call_out = random.law(spec.call_out, f"crew/{spec.name}/call_out")
+        name = f"crew/{spec.name}/call_out"
+        self._call_out = None if spec.call_out is None else random.law(spec.call_out, name)
         self.travel = None if spec.travel == ZERO else random.law(spec.travel, f"crew/{spec.name}/travel")
         self._start = start
         self._free = spec.size
@@ -108,7 +109,7 @@ class Crew:
                 self._start(case)
                 continue
             opening = self._zone.next_open(self._hours, now)
-            if case.priority == URGENT:
+            if case.priority == URGENT and self._call_out is not None:
                 self._send(case)
                 after(self._env, min(opening - now, self._call_out()), self._arrived, case)
                 continue

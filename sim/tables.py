@@ -123,7 +123,8 @@ class Crew:
     name: str
     size: int
     hours: WeeklyHours
-    call_out: Law
+    call_out: Law | None
+    """None: nobody is called out, everything waits for the opening."""
     travel: Law
 
 

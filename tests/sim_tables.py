@@ -89,8 +89,9 @@ def support(urgent: tuple[float, float, str], unhurried: tuple[float, float, str
     return Support(*(Priority(Fixed(n), Fixed(r), parse_hours(h)) for n, r, h in (urgent, unhurried)))
 
 
-def crew(size: int = 1, hours: str = "always", call_out: float = 0.0, travel: float = 0.0) -> Crew:
-    return Crew("crew", size, parse_hours(hours), Fixed(call_out), Fixed(travel))
+def crew(size: int = 1, hours: str = "always", call_out: float | None = None, travel: float = 0.0) -> Crew:
+    called = None if call_out is None else Fixed(call_out)
+    return Crew("crew", size, parse_hours(hours), called, Fixed(travel))
 
 
 def staged(time: float, crew: int | None = None, spare: int | None = None) -> Repair:

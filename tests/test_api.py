@@ -84,8 +84,30 @@ def test_wrong_scenarios_raise_with_their_problems():
 
 
 def test_estimates_are_a_frame():
-    result = callsim.simulate(ROOT / "scenarios" / "single-carrier.yaml", years=5)
+    result = callsim.simulate(ROOT / "scenarios" / "single-carrier.yaml", years=20)
     frame = result.to_frame()
     assert frame.loc["availability", "value"] == result.availability.value
     assert frame.loc["dpm", "low"] == result.dpm.low
     assert list(frame.index) == list(result.estimates())
+
+
+@pytest.mark.parametrize("years", [0, -1, 2.5, "10"])
+def test_years_are_a_whole_number(years):
+    with pytest.raises(ValueError, match=r"must be a whole number, at least 1"):
+        callsim.simulate(ONE_UNIT, years=years)
+
+
+def test_bounds_hold_the_estimate_when_nothing_fails():
+    never = [
+        "carriers.only.failures=[{mode: silent, mtbf: 1000000y, repair: 1h}]",
+        "carriers.only.channels=500",
+    ]
+    short = "carriers.only.post_dial_delay=1s"  # nothing rings too late
+    scenario = callsim.load(ROOT / "scenarios" / "single-carrier.yaml", [*never, short])
+    result = callsim.simulate(scenario, years=10)
+    assert result.dpm.value == 0.0
+    for name in ("dpm", "dropped_per_million"):
+        estimate = result.estimates()[name]
+        assert estimate.low is None
+        assert estimate.lower == 0.0
+        assert estimate.upper is None

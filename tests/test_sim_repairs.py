@@ -207,6 +207,13 @@ def test_out_of_hours_any_other_case_waits_for_the_opening():
     assert stages(run, 0) == {"crew": 2 * DAY + 13 * HOUR, "repair": HOUR}
 
 
+def test_a_crew_that_is_never_called_out_comes_at_the_opening():
+    """On Saturday at 20:00 the service fails; Monday at 08:00 is 36 h away."""
+    people = crew(hours=NIGHTS_OFF)
+    run = one(5 * DAY + 20 * HOUR, staged(HOUR, crew=0), crews=(people,), support=support(AT_ONCE, AT_ONCE))
+    assert stages(run, 0) == {"crew": 36 * HOUR, "repair": HOUR}
+
+
 def test_a_case_that_waits_for_the_opening_calls_somebody_out_when_its_service_fails():
     """On Friday evening one unit fails, at midnight the other: one person is called out for the first."""
     people = crew(hours=NIGHTS_OFF, call_out=90 * MINUTE)

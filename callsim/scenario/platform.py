@@ -14,7 +14,6 @@ from callsim.scenario.values import (
     Items,
     Model,
     Name,
-    PositiveShare,
     Seconds,
     Share,
     Some,
@@ -48,7 +47,7 @@ class Switchover(Model):
     """How long it takes to a unit on the same site."""
     between_sites: TimeOrZero | None = None
     """How long it takes to a unit on another site."""
-    success: PositiveShare = 1.0
+    success: Share = 1.0
     """Chance that it works by itself."""
     otherwise: Time | None = None
     """How long it takes when it does not work by itself."""
@@ -169,8 +168,8 @@ class Crew(Model):
     """How many repairs it can do at once."""
     hours: Hours = ALWAYS
     """When it works without being called out."""
-    call_out: TimeOrZero = Fixed(0.0)
-    """How long it takes to be ready outside its hours."""
+    call_out: TimeOrZero | None = None
+    """How long it takes to be ready outside its hours, for what is urgent; without it nobody comes then."""
     travel: TimeOrZero = Fixed(0.0)
     """How long it takes to get there."""
 
