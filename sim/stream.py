@@ -67,6 +67,7 @@ class Stream:
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
         self._in_common: dict[Incident, list[Unit]] = {}
         """What a common cause has taken besides its own unit."""
+        self._diagram = tables.works is not None
         self._counts_drops = tables.traffic is not None
         self._lost = 0.0
         self._test_phase = [
@@ -115,10 +116,13 @@ class Stream:
     def _begin(self, unit: Unit, mode: int) -> Incident:
         spec = unit.spec.modes[mode]
         incident = self.recorder.open_incident(unit.index, mode, spec.cause, self.env.now)
-        self._take(unit, incident)
-        for other in unit.spec.takes_units:
-            self._take(self.units[other], incident)
-        if unit.spec.takes_trunks and spec.fault is not None:
+        lost = unit.take(incident)
+        if self._counts_drops:
+            self._lost = lost
+        if unit.spec.takes_units:
+            for other in unit.spec.takes_units:
+                self._take(self.units[other], incident)
+        if spec.fault is not None:
             self.show_fault(unit.spec.takes_trunks, spec.fault, incident)
         return incident
 
@@ -230,7 +234,7 @@ class Stream:
         return bool(
             self._broken
             or self._state.down
-            or self.tables.works is not None
+            or self._diagram
             or not self.platform_works
             or (self.trunks is not None and self.trunks.dirty)
         )

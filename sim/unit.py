@@ -133,7 +133,8 @@ class Unit:
         """Do as `_fire`, for the one mode of a unit that shares no cause and is never latent."""
         if timer is self._timer:
             self._timer = None
-            self._clocks[0] = self._next_life(0)
+            # The life that begins with the repair is drawn now, as in `_fire`.
+            self._clocks[0] = self._draws[0]() if self._clocks is self._left else self._next_life(0)
             self.stream.fail(self, 0)
 
     def _next_life(self, mode: int) -> float:
