@@ -19,6 +19,8 @@ STREAM_YEARS = 100
 FIRST_ROUND = 400
 """Years before the first look at the precision."""
 LARGEST_ROUND = 20_000
+BLOCK = 16
+"""Streams with neighbouring numbers that are merged as soon as all are there, so that memory stays flat."""
 SAFETY = 1.1
 """More years than the square-root law asks for, so that one more round is seldom needed."""
 
@@ -107,19 +109,32 @@ def _stretch(replication: Replication, outages: Outages) -> Stretch:
 class _Tally:
     """What has come in so far."""
 
-    parts: dict[int, tuple[Summary, Stretch | None]] = field(default_factory=dict)
+    blocks: dict[int, Summary] = field(default_factory=dict)
+    parts: dict[int, Summary] = field(default_factory=dict)
+    """Streams whose block is not complete."""
+    kept: dict[int, Stretch] = field(default_factory=dict)
+    streams: int = 0
     years: int = 0
     down: float = 0.0
     seconds: float = 0.0
 
-    def add(self, number: int, years: int, part: tuple[Summary, Stretch | None]) -> None:
-        self.parts[number] = part
+    def add(self, number: int, years: int, summary: Summary, stretch: Stretch | None) -> None:
+        self.parts[number] = summary
+        if stretch is not None:
+            self.kept[number] = stretch
+        self.streams += 1
         self.years += years
-        self.down += float(part[0].downtime.sum())
-        self.seconds += part[0].seconds
+        self.down += float(summary.downtime.sum())
+        self.seconds += summary.seconds
+        block = number // BLOCK
+        members = range(block * BLOCK, (block + 1) * BLOCK)
+        if all(member in self.parts for member in members):
+            self.blocks[block] = merge([self.parts.pop(member) for member in members])
 
     def summary(self) -> Summary:
-        return merge([self.parts[number][0] for number in sorted(self.parts)])
+        """Sum in the order of the streams' numbers: sums of floats depend on it in their last digits."""
+        by_first = {block * BLOCK: summary for block, summary in self.blocks.items()} | self.parts
+        return merge([by_first[number] for number in sorted(by_first)])
 
 
 def run_study(
@@ -147,9 +162,9 @@ def run_study(
     try:
         with pool_of(work, jobs) as pool:
             for wanted in _rounds(goal, tally, half_width):
-                streams = _streams(len(tally.parts), wanted - tally.years)
+                streams = _streams(tally.streams, wanted - tally.years)
                 for number, years, part in pool.play(streams, deadline):
-                    tally.add(number, years, part)
+                    tally.add(number, years, *part)
                     if progress is not None:
                         progress(tally.years, wanted, tally.down / tally.seconds)
                 if tally.years < wanted:
@@ -159,12 +174,12 @@ def run_study(
         partial = f"interrupted after {tally.years} years"
     except BrokenProcessPool:
         partial = f"a worker process died after {tally.years} years"
-    if not tally.parts:
+    if not tally.streams:
         raise NothingSimulatedError(partial or "no stream was played")
     summary = tally.summary()
     if goal.precision is not None and half_width is not None:
         missed = half_width(summary) > goal.precision
-    kept = tuple(stretch for _, (_, stretch) in sorted(tally.parts.items()) if stretch is not None)
+    kept = tuple(tally.kept[number] for number in sorted(tally.kept))
     return Study(tables, seed, summary, tally.years, time.monotonic() - begun, kept, partial, missed)
 
 
