@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carriers.calendars import HOUR, WEEK, Zone
+from results.stretches import Stretches
 from results.timeline import ClosedBy, Floats, Incidents, Ints, Stage, Timeline
 from results.weekly import Index, LocalSpans, cut
 
@@ -60,13 +61,7 @@ class Outages:
 
     def down_before(self, t: Floats) -> Floats:
         """Seconds of downtime before each instant of `t`."""
-        if not len(self):
-            return np.zeros(len(t))
-        done = np.concatenate(([0.0], np.cumsum(self.seconds)))
-        index = np.searchsorted(self.end, t, side="right")
-        current = np.minimum(index, len(self) - 1)
-        running = np.clip(t - self.start[current], 0.0, self.seconds[current])
-        return np.asarray(done[index] + np.where(index < len(self), running, 0.0))
+        return Stretches(self.start, self.end).before(t)
 
 
 def find_outages(timeline: Timeline, incidents: Incidents, zone: Zone, rule: DownRule) -> Outages:

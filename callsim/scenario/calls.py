@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from callsim.scenario.faults import CarrierFailure
-from callsim.scenario.values import (
+from carriers.profiles import PROFILES
+from documents.values import (
     Above,
     Items,
     Lifetime,
@@ -22,7 +23,6 @@ from callsim.scenario.values import (
     TimeOrZero,
     located,
 )
-from carriers.profiles import PROFILES
 
 Status = Annotated[int, Field(ge=300, le=599)]
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from callsim.scenario.paths import find, get, item_name, write_path
-from callsim.scenario.words import Path, Trouble, unknown
+from documents.words import Path, Trouble, unknown
 
 _REPAIRS = (
     "platform.sites.*.failures.*.repair",

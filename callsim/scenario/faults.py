@@ -6,7 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from callsim.scenario.values import (
+from carriers.calendars import WeeklyHours
+from carriers.laws import Law
+from carriers.units import format_duration
+from documents.values import (
     Hours,
     Lifetime,
     Model,
@@ -19,9 +22,6 @@ from callsim.scenario.values import (
     Time,
     located,
 )
-from carriers.calendars import WeeklyHours
-from carriers.laws import Law
-from carriers.units import format_duration
 
 
 class StagedRepair(Model):

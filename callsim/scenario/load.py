@@ -16,9 +16,9 @@ from callsim.scenario.checks import check_parts
 from callsim.scenario.model import Scenario
 from callsim.scenario.paths import apply_overrides, get, write_path
 from callsim.scenario.tree import Tree, Unreadable, parse, read_file
-from callsim.scenario.values import Model
 from callsim.scenario.wording import troubles_of
-from callsim.scenario.words import show
+from documents.values import Model
+from documents.words import show
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:

@@ -10,7 +10,7 @@ from callsim.scenario.calls import Carrier, Routing, Service, Traffic
 from callsim.scenario.faults import SharedRisk
 from callsim.scenario.platform import Platform, Support
 from callsim.scenario.promises import Simulation, Sla
-from callsim.scenario.values import Items, Model, Month, Name, TimeZone
+from documents.values import Items, Model, Month, Name, TimeZone
 
 
 class Scenario(Model):

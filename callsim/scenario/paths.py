@@ -7,7 +7,7 @@ from typing import Any
 
 from callsim.errors import Problem, ScenarioError
 from callsim.scenario.tree import Unreadable, parse
-from callsim.scenario.words import Path, nearest, show
+from documents.words import Path, nearest, show
 
 
 def item_name(item: object) -> str | None:

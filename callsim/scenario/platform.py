@@ -9,7 +9,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from callsim.scenario.faults import GroupFailure, SiteFailure, check_window
-from callsim.scenario.values import (
+from carriers.calendars import ALWAYS
+from carriers.laws import Fixed
+from carriers.units import format_duration
+from documents.values import (
     Hours,
     Items,
     Model,
@@ -21,10 +24,7 @@ from callsim.scenario.values import (
     TimeOrZero,
     located,
 )
-from callsim.scenario.words import Trouble
-from carriers.calendars import ALWAYS
-from carriers.laws import Fixed
-from carriers.units import format_duration
+from documents.words import Trouble
 
 Count = Annotated[int, Field(ge=1, le=1000)]
 

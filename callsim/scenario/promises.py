@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field
 
-from callsim.scenario.values import Model, Name, PositiveShare, Risk, Seconds, Some
+from documents.values import Model, Name, PositiveShare, Risk, Seconds, Some
 
 
 class _Objective(Model):

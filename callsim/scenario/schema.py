@@ -7,9 +7,9 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from callsim.scenario.laws import LAW_SCHEMA
 from callsim.scenario.model import Scenario
 from carriers.units import SHARE, format_duration, format_share
+from documents.laws import LAW_SCHEMA
 
 
 def json_schema() -> dict[str, Any]:

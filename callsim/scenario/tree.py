@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from callsim.scenario.words import Path, show
+from documents.words import Path, show
 
 LARGEST = 1_000_000
 """Bytes of a scenario."""

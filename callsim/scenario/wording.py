@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from callsim.scenario.model import Scenario
-from callsim.scenario.values import Model
-from callsim.scenario.words import Path, Trouble, nearest, show
+from documents.values import Model
+from documents.words import Path, Trouble, nearest, show
 
 Models = list[tuple[str | None, type[Model]]]
 """Models that may stand somewhere, each with the tag that the union gives it."""

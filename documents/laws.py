@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callsim.scenario.words import Trouble, nearest, show
 from carriers.laws import Empirical, Exponential, Fixed, Gamma, Law, Lognormal, Weibull
 from carriers.units import DURATION, parse_duration
+from documents.words import Trouble, nearest, show
 
 FORMS: dict[tuple[str, ...], str] = {
     ("exponential",): "{exponential: 8h}",

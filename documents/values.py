@@ -20,13 +20,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from callsim.scenario.laws import LAW_SCHEMA, parse_law
-from callsim.scenario.words import Trouble, nearest, show
 from carriers.calendars import WeeklyHours
 from carriers.hours import parse_hours
 from carriers.laws import Exponential, Fixed, Law
 from carriers.profiles import PROFILES, parse_profile
 from carriers.units import DURATION, SHARE, parse_duration, parse_share
+from documents.laws import LAW_SCHEMA, parse_law
+from documents.words import Trouble, nearest, show
 
 T = TypeVar("T")
 

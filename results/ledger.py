@@ -1,0 +1,205 @@
+"""What happened to a service over a stretch of time, in the one form that agreements are judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+import numpy as np
+
+from results.timeline import Condition, Floats, Ints
+
+CORE_VOICE = "core_voice"
+"""The scope of calls themselves, which is what a simulation knows."""
+
+
+class Blame(Enum):
+    """Whose matter a cause is, as contracts tell causes apart."""
+
+    PROVIDER = "provider"
+    MAINTENANCE = "maintenance"
+    """Planned work of the provider's."""
+    EMERGENCY_MAINTENANCE = "emergency_maintenance"
+    CARRIER = "carrier"
+    """A carrier beneath the provider."""
+    THIRD_PARTY = "third_party"
+    CUSTOMER = "customer"
+    ACCESS = "access"
+    """The customer's internet or access line."""
+    EQUIPMENT = "equipment"
+    """The customer's own devices."""
+    CAPACITY = "capacity"
+    """Channels or licences used up."""
+    ATTACK = "attack"
+    FORCE_MAJEURE = "force_majeure"
+    SUSPENDED = "suspended"
+    """An account that is not paid."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that took part in an outage: whose matter it is, and what it was."""
+
+    blame: Blame
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Write it as an outage file has it: `carrier:atlantic/silent`."""
+        return f"{self.blame.value}:{self.detail}" if self.detail else self.blame.value
+
+
+@dataclass(frozen=True)
+class OutageTable:
+    """Stretches of outage, columnar, sorted by start; they may overlap, and start <= end.
+
+    Times are POSIX seconds, to the millisecond; NaN is what is not known or did not happen. A stretch has one
+    set of causes; where causes change, an outage is several stretches with the same `outage` number, so that
+    its length is that of all of them together.
+    """
+
+    start: Floats
+    end: Floats
+    """inf: still open when the record ended."""
+    outage: Ints
+    causes: Ints
+    """Indexes `cause_sets`."""
+    cause_sets: tuple[tuple[Cause, ...], ...]
+    scope: Ints
+    """Indexes `scopes`; -1: all of the service."""
+    scopes: tuple[str, ...]
+    failing: Floats
+    """Share of the calls that fail meanwhile; NaN: not known, taken as all."""
+    affected_users: Floats
+    """How many; NaN: not known, taken as all."""
+    detected: Floats
+    ticket_opened: Floats
+    ticket_closed: Floats
+    notice_given: Floats
+    """When the customer was told: before planned work, or after an outage began."""
+    restored: Floats
+    """When service was back, where the record tells it apart from `end`."""
+
+    def __len__(self) -> int:
+        """Count the stretches."""
+        return len(self.start)
+
+
+class Kind(IntEnum):
+    """What a customer may ask for, or is owed, with a time to answer."""
+
+    TICKET = 0
+    CHANGE = 1
+    """A move, add or change (MAC)."""
+    DEFECT = 2
+    """A fault of the software."""
+    EXCHANGE = 3
+    """A device to be replaced."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What was asked for and when it was answered, columnar, sorted by `opened`; POSIX s, NaN: never."""
+
+    kind: Ints
+    priority: Ints
+    """Indexes `priorities`; -1: none."""
+    priorities: tuple[str, ...]
+    opened: Floats
+    responded: Floats
+    resolved: Floats
+    waiting: Floats
+    """Seconds in which the customer was waited for before it was resolved."""
+    kinds: tuple[Kind, ...]
+    """Kinds that the record covers: none of a kind that it covers means that none was opened."""
+
+    def __len__(self) -> int:
+        """Count the requests."""
+        return len(self.opened)
+
+
+@dataclass(frozen=True)
+class CallVolumes:
+    """How many calls were offered, and how they fared: stretches of conditions, as in a `Timeline`.
+
+    POSIX seconds; outside the stretches (sorted, disjoint) the condition is 0. Calls are offered at
+    `calls_per_hour[h]` in hour h of the local week (168 values, Monday 00:00 first). Counts that a contract
+    wants by the minute are drawn from these with `seed`, so that a ledger always gives the same.
+    """
+
+    timezone: str
+    calls_per_hour: Floats
+    start: Floats
+    end: Floats
+    condition: Ints
+    conditions: tuple[Condition, ...]
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What is known of a service over [start, end) in POSIX seconds; None is what the record lacks."""
+
+    start: float
+    end: float
+    outages: OutageTable
+    scopes: frozenset[str]
+    """Scopes that it covers: no outage in a scope that it covers means that there was none."""
+    known: frozenset[str]
+    """Optional columns of `outages` that the record has at all, such as `ticket_opened`."""
+    users: float | None = None
+    requests: Requests | None = None
+    calls: CallVolumes | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a stretch that has no length."""
+        if not self.start < self.end:
+            raise ValueError(f"start(={self.start}) must be before end(={self.end})")
+
+
+OPTIONAL = (
+    *("failing", "affected_users", "detected", "ticket_opened", "ticket_closed"),
+    *("notice_given", "restored"),
+)
+"""Columns of an `OutageTable` that a record may lack."""
+
+
+def outage_table(
+    start: Sequence[float] | Floats,
+    end: Sequence[float] | Floats,
+    causes: Sequence[tuple[Cause, ...]],
+    outage: Sequence[int] | Ints | None = None,
+    scope: Sequence[str | None] | None = None,
+    **optional: Sequence[float] | Floats,
+) -> OutageTable:
+    """Make a table from rows in any order; each row is an outage of its own unless `outage` says more.
+
+    `optional` has columns named in OPTIONAL. Raises ValueError for lengths that differ, or an end before
+    its start.
+    """
+    begins, ends = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
+    rows = len(begins)
+    numbers = np.arange(rows) if outage is None else np.asarray(outage)
+    sizes = {"end": len(ends), "causes": len(causes), "outage": len(numbers)}
+    for name, size in (sizes | {name: len(column) for name, column in optional.items()}).items():
+        if size != rows:
+            raise ValueError(f"{name}(={size} rows) must have {rows} rows, as start has")
+    if (ends < begins).any():
+        raise ValueError("an outage must not end before it starts")
+    order = np.argsort(begins, kind="stable")
+    sets = list(dict.fromkeys(causes))
+    which = {names: number for number, names in enumerate(sets)}
+    names = [None] * rows if scope is None else list(scope)
+    scopes = sorted({name for name in names if name is not None})
+    missing = np.full(rows, np.nan)
+    columns = {name: np.asarray(optional.get(name, missing), dtype=np.float64)[order] for name in OPTIONAL}
+    return OutageTable(
+        start=begins[order],
+        end=ends[order],
+        outage=numbers[order].astype(np.int32),
+        causes=np.array([which[names] for names in causes], dtype=np.int32)[order],
+        cause_sets=tuple(sets),
+        scope=np.array([-1 if n is None else scopes.index(n) for n in names], dtype=np.int32)[order],
+        scopes=tuple(scopes),
+        **columns,
+    )
