@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import Enum, IntEnum
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from results.timeline import Condition, Floats, Ints
 
@@ -84,6 +86,15 @@ class OutageTable:
         """Count the stretches."""
         return len(self.start)
 
+    def rows(self, which: NDArray[np.bool_]) -> OutageTable:
+        """Keep these stretches, with the causes that they have."""
+        used, causes = np.unique(self.causes[which], return_inverse=True)
+        return replace(
+            _kept(self, which),
+            causes=causes.astype(np.int32),
+            cause_sets=tuple(self.cause_sets[index] for index in used.tolist()),
+        )
+
 
 class Kind(IntEnum):
     """What a customer may ask for, or is owed, with a time to answer."""
@@ -117,6 +128,10 @@ class Requests:
         """Count the requests."""
         return len(self.opened)
 
+    def rows(self, which: NDArray[np.bool_]) -> Requests:
+        """Keep these requests."""
+        return _kept(self, which)
+
 
 @dataclass(frozen=True)
 class CallVolumes:
@@ -135,6 +150,18 @@ class CallVolumes:
     conditions: tuple[Condition, ...]
     seed: tuple[int, ...]
 
+    def between(self, start: float, end: float) -> CallVolumes:
+        """Cut to [start, end), with the conditions that there are in it."""
+        which = (self.end > start) & (self.start < end)
+        used, condition = np.unique(np.append(0, self.condition[which]), return_inverse=True)
+        return replace(
+            self,
+            start=np.maximum(self.start[which], start),
+            end=np.minimum(self.end[which], end),
+            condition=condition[1:].astype(np.int32),
+            conditions=tuple(self.conditions[index] for index in used.tolist()),
+        )
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -150,11 +177,33 @@ class Ledger:
     users: float | None = None
     requests: Requests | None = None
     calls: CallVolumes | None = None
+    notifies: bool = True
+    """Whether `notice_given` tells of all outages; else it tells of planned work alone."""
 
     def __post_init__(self) -> None:
         """Refuse a stretch that has no length."""
         if not self.start < self.end:
             raise ValueError(f"start(={self.start}) must be before end(={self.end})")
+
+    def between(self, start: float, end: float) -> Ledger:
+        """Cut to [start, end) within it: outages that lie in it at least in part, requests opened in it.
+
+        An outage that crosses a bound keeps its length, as its clock, its minimum and its count need it.
+        Raises ValueError outside of the record.
+        """
+        if not self.start <= start < end <= self.end:
+            raise ValueError(f"[{start}, {end}) must lie in the record, [{self.start}, {self.end})")
+        table, requests = self.outages, self.requests
+        touches = (table.end >= start) & (table.start < end)
+        opened = None if requests is None else (requests.opened >= start) & (requests.opened < end)
+        return replace(
+            self,
+            start=start,
+            end=end,
+            outages=table.rows(np.isin(table.outage, table.outage[touches])),
+            requests=None if requests is None or opened is None else requests.rows(opened),
+            calls=None if self.calls is None else self.calls.between(start, end),
+        )
 
 
 OPTIONAL = (
@@ -162,6 +211,18 @@ OPTIONAL = (
     *("notice_given", "restored"),
 )
 """Columns of an `OutageTable` that a record may lack."""
+
+
+Columns = TypeVar("Columns", OutageTable, Requests)
+
+
+def _kept(table: Columns, which: NDArray[np.bool_]) -> Columns:
+    """Keep these rows of every column."""
+    columns = {field.name: getattr(table, field.name) for field in fields(table)}
+    arrays: dict[str, Any] = {
+        name: column[which] for name, column in columns.items() if isinstance(column, np.ndarray)
+    }
+    return replace(table, **arrays)
 
 
 def outage_table(
@@ -177,6 +238,7 @@ def outage_table(
     `optional` has columns named in OPTIONAL. Raises ValueError for lengths that differ, or an end before
     its start.
     """
+    causes = list(causes)
     begins, ends = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     rows = len(begins)
     numbers = np.arange(rows) if outage is None else np.asarray(outage)
@@ -187,8 +249,10 @@ def outage_table(
     if (ends < begins).any():
         raise ValueError("an outage must not end before it starts")
     order = np.argsort(begins, kind="stable")
-    sets = list(dict.fromkeys(causes))
-    which = {names: number for number, names in enumerate(sets)}
+    # Few of the sets are distinct objects, and to hash one is slow.
+    objects = {id(some): some for some in causes}
+    sets = {some: number for number, some in enumerate(dict.fromkeys(objects.values()))}
+    which = {key: sets[some] for key, some in objects.items()}
     names = [None] * rows if scope is None else list(scope)
     scopes = sorted({name for name in names if name is not None})
     missing = np.full(rows, np.nan)
@@ -197,7 +261,7 @@ def outage_table(
         start=begins[order],
         end=ends[order],
         outage=numbers[order].astype(np.int32),
-        causes=np.array([which[names] for names in causes], dtype=np.int32)[order],
+        causes=np.array([which[id(some)] for some in causes], dtype=np.int32)[order],
         cause_sets=tuple(sets),
         scope=np.array([-1 if n is None else scopes.index(n) for n in names], dtype=np.int32)[order],
         scopes=tuple(scopes),

@@ -14,8 +14,13 @@ ASSUMED_RISK = 0.05
 """Of an objective that does not say its `risk`."""
 
 
+Unit = Literal["share", "seconds", "number"]
+"""What a target is given in: a share of one, a duration, or a bare number (a MOS, a count)."""
+
+
 class _Objective(Model):
     higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[Unit] = "seconds"
 
     window: ObjectiveWindow | None = None
     """Calendar window that keeps it or breaks it; without it the window of `measured`."""
@@ -31,6 +36,7 @@ class _Objective(Model):
 
 class _ShareAtLeast(_Objective):
     higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[Unit] = "share"
 
     at_least: PositiveShare = Field(examples=["99.99%"])
     """The target."""
@@ -52,6 +58,8 @@ class _SecondsAtMost(_Objective):
 
 
 class _ShareAtMost(_Objective):
+    unit: ClassVar[Unit] = "share"
+
     at_most: PositiveShare = Field(examples=["1%"])
     """The target."""
 
@@ -103,6 +111,8 @@ class Downtime(_SecondsAtMost):
 class OutageCount(_Objective):
     """How many outages begin in the window."""
 
+    unit: ClassVar[Unit] = "number"
+
     name: Literal["outages"]
     at_most: int = Field(ge=0, le=1_000_000, examples=[2])
     """The target."""
@@ -130,6 +140,7 @@ class MosAverage(_Objective):
     """Mean MOS of the window's calls."""
 
     higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[Unit] = "number"
 
     name: Literal["mos"]
     at_least: float = Field(ge=1, le=4.5, examples=[4.0])

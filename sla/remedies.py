@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -11,7 +12,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from carriers.units import NUMBER, parse_duration, parse_share
 from documents.values import Items, Model, Name, PositiveShare, Seconds, Share, located, wrong
 from documents.words import Trouble, show
-from sla.objectives import ObjectiveWindow
+from sla.objectives import ObjectiveWindow, Unit
 
 Base = Literal["monthly_recurring", "usage", "per_seat", "affected_part"]
 
@@ -55,18 +56,32 @@ Credit = Annotated[
 """What is credited."""
 
 
-def _level(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+class Measure(float):
+    """A number that knows what it was written as."""
+
+    unit: Unit
+
+    def __new__(cls, value: float, unit: Unit = "number") -> Self:
+        """Make it of a share of one, seconds, or a bare number."""
+        made = super().__new__(cls, value)
+        made.unit = unit
+        return made
+
+
+def _level(value: object) -> Measure:
+    if isinstance(value, Measure):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return Measure(value)
     if isinstance(value, str) and value.endswith("%"):
-        return parse_share(value)
+        return Measure(parse_share(value), "share")
     if isinstance(value, str):
-        return parse_duration(value)
+        return Measure(parse_duration(value), "seconds")
     raise wrong(f"{show(value)} is no level; write one like 99.9%, 30m or 3.6")
 
 
 Level = Annotated[
-    float,
+    Measure,
     PlainValidator(_level),
     WithJsonSchema({"type": ["string", "number"], "examples": ["99.99%", "30m", 3.6]}),
 ]

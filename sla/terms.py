@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
-from carriers.units import parse_duration
+from carriers.units import DURATION, parse_duration
 from documents.values import (
     Hours,
     Items,
@@ -22,8 +22,9 @@ from documents.values import (
     located,
     wrong,
 )
-from documents.words import Path, Trouble, show
+from documents.words import Trouble, show
 from results.ledger import CORE_VOICE
+from sla.consistency import inconsistencies
 from sla.objectives import Objective
 from sla.remedies import Base, Bonus, Caps, Chronic, Claims, CreditRule
 
@@ -55,28 +56,24 @@ class RollingWindow(Model):
     """Its length."""
 
 
-def _window_form(value: object) -> object:
-    if isinstance(value, str) and value in WINDOWS:
-        return value
-    for key, model in (("billing_cycle", BillingCycle), ("fixed", FixedWindow), ("rolling", RollingWindow)):
-        if isinstance(value, dict) and set(value) == {key}:
-            return model.model_validate(value)
-    known = f"{', '.join(WINDOWS)}, {{billing_cycle: 15}}, {{fixed: 720h}} or {{rolling: 30d}}"
-    raise wrong(f"{show(value)} is not a window; write {known}")
-
-
 WINDOWS = ("calendar_month", "quarter", "year", "event")
+_FORMS = ("billing_cycle", "fixed", "rolling")
+
+
+def _window_form(value: object) -> str | None:
+    if isinstance(value, dict):
+        return next((f"<{key}>" for key in _FORMS if key in value), None)
+    if isinstance(value, BillingCycle | FixedWindow | RollingWindow):
+        return f"<{next(iter(value.model_fields_set))}>"
+    return "<name>" if value in WINDOWS else None
+
+
 Window = Annotated[
-    Literal["calendar_month", "quarter", "year", "event"] | BillingCycle | FixedWindow | RollingWindow,
-    PlainValidator(_window_form),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(WINDOWS)},
-                *(m.model_json_schema() for m in (BillingCycle, FixedWindow, RollingWindow)),
-            ]
-        }
-    ),
+    Annotated[Literal["calendar_month", "quarter", "year", "event"], Tag("<name>")]
+    | Annotated[BillingCycle, Tag("<billing_cycle>")]
+    | Annotated[FixedWindow, Tag("<fixed>")]
+    | Annotated[RollingWindow, Tag("<rolling>")],
+    Discriminator(_window_form, custom_error_type="window", custom_error_message="no window"),
 ]
 """What a promise is kept or broken in; `event`: each outage by itself."""
 
@@ -90,6 +87,17 @@ class Quota:
     """`month`, `quarter` or `year`."""
 
 
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or re.fullmatch("[A-Z]{3}", value) is None:
+        raise wrong(f"{show(value)} is not a currency; write its ISO 4217 code, like EUR")
+    return value
+
+
+Currency = Annotated[
+    str,
+    PlainValidator(_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["USD"]}),
+]
 _QUOTA = re.compile(r"(.+)/(month|quarter|year)")
 
 
@@ -100,6 +108,17 @@ def _quota(value: object) -> Quota:
     return Quota(parse_duration(found[1]), found[2])
 
 
+QuotaText = Annotated[
+    Quota,
+    PlainValidator(_quota),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^(?:{DURATION})/(?:month|quarter|year)$",
+            "examples": ["12h/year"],
+        }
+    ),
+]
 _ATTEMPTS = re.compile(r"([0-9]+) attempts?")
 
 
@@ -135,7 +154,9 @@ class Measured(Model):
     down_above: PositiveShare | None = None
     """error_rate: a stretch is down when more than this share of its attempts fail."""
     at_least: Annotated[
-        int, PlainValidator(_attempts), WithJsonSchema({"type": "string", "examples": ["10 attempts"]})
+        int,
+        PlainValidator(_attempts),
+        WithJsonSchema({"type": "string", "pattern": f"^{_ATTEMPTS.pattern}$", "examples": ["10 attempts"]}),
     ] = 1
     """error_rate: with fewer attempts the stretch before decides."""
     partial: Literal["kept", "dropped"] = "kept"
@@ -187,23 +208,20 @@ class Exclusion(Model):
     """Only if the customer was told so long before."""
     hours: Hours | None = None
     """Only within these hours of the week."""
-    quota: (
-        Annotated[Quota, PlainValidator(_quota), WithJsonSchema({"type": "string", "examples": ["12h/year"]})]
-        | None
-    ) = None
+    quota: QuotaText | None = None
     """Only so much of it; the earliest counts first."""
 
 
 class Source(Model):
     """Where published terms were read."""
 
-    documents: Some[str]
+    documents: Some[str] = Field(examples=[["https://sla.example/terms"]])
     """Addresses."""
     effective: str | None = None
     """Date of the terms."""
     trust: str | None = None
     """How near the copy is to the contract."""
-    caution: str
+    caution: str = Field(examples=["Read the contract again before relying on this copy."])
     """What to do before anyone relies on it."""
 
 
@@ -228,7 +246,7 @@ class Terms(Model):
     """Whose level it stands on; a lower one overrides a higher one."""
     extends: str | None = None
     """File of the terms of the level above."""
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    currency: Currency = "USD"
     """ISO 4217 code."""
     base: Base = "monthly_recurring"
     """What credits are a share of."""
@@ -242,7 +260,7 @@ class Terms(Model):
     """Downtime that does not count."""
     excluded_time: Literal["out_of_both", "counts_as_up"] = "out_of_both"
     """With A all time, B all downtime, C excluded downtime: (A-B)/(A-C), or (A-B+C)/A."""
-    objectives: Items[Objective] = Field(examples=[["{name: availability, at_least: 99.99%}"]])
+    objectives: Items[Objective] = Field(default=(), examples=[["{name: availability, at_least: 99.99%}"]])
     """What is promised."""
     credits: Items[CreditRule] = ()
     """What a broken promise is worth; none: a commitment without a remedy (SLC)."""
@@ -259,23 +277,7 @@ class Terms(Model):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
-        names = {objective.name for objective in self.objectives}
-        known = ", ".join(sorted(names)) or "none"
-        used: list[tuple[Path, str]] = [
-            (("credits", n, "objective"), rule.objective) for n, rule in enumerate(self.credits)
-        ]
-        used += [(("bonus", n, "objective"), bonus.objective) for n, bonus in enumerate(self.bonus)]
-        if self.chronic is not None:
-            used.append((("chronic", "objective"), self.chronic.objective))
-        troubles: list[Trouble] = [
-            (path, f"no objective is called '{name}'; there is {known}")
-            for path, name in used
-            if name not in names
-        ]
-        if not self.objectives and not self.unknown:
-            troubles.append(
-                (("objectives",), "nothing is promised; write an objective, or what is `unknown`")
-            )
+        troubles = tuple(inconsistencies(self))
         if troubles:
             raise located(*troubles)
         return self

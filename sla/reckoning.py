@@ -1,0 +1,125 @@
+"""Assessments of many simulated years, reduced to what their statistics need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.ledger import Ledger
+from results.timeline import Floats
+from sla.assess import assess
+from sla.assessment import Customer, Flags
+from sla.terms import Terms
+
+YEAR_MONTHS = 12
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Terms, and the customer who holds them."""
+
+    terms: Terms
+    customer: Customer
+
+
+@dataclass(frozen=True)
+class Reckoning:
+    """One agreement over streams: w windows of the terms, y years, m = 12 y calendar months.
+
+    Shares are of one month's amount of the terms' base.
+    """
+
+    actual: tuple[Floats, ...]
+    """For each objective its windows' measured values; NaN: nothing to measure."""
+    met: tuple[Flags, ...]
+    """For each objective whether its windows keep it."""
+    why_not: tuple[str | None, ...]
+    """For each objective why it was not assessed."""
+    not_assessed: tuple[str, ...]
+    due: Floats
+    """(w,) share owed if it is claimed."""
+    paid: Floats
+    """(w,) share owed and claimed."""
+    bonus: Floats
+    """(w,) share that the customer pays for what was exceeded."""
+    chronic: Flags
+    """(w,) whether the chronic rule is fulfilled."""
+    year_windows: Floats
+    """(y,) windows that end in the year."""
+    year_paid: Floats
+    """(y,) shares paid for them."""
+    month_paid: Floats
+    """(m,) shares paid for the windows that end in the month."""
+    eligible: Floats
+    """(y,) seconds down after exclusions."""
+    claimed: Floats
+    """(y,) seconds down that are claimed."""
+    base: Floats
+    """(y,) seconds that an availability is a share of: without excluded ones, or all."""
+    eligible_outages: int
+
+
+def reckon(agreement: Agreement, ledger: Ledger, months: Floats, rng: np.random.Generator) -> Reckoning:
+    """Assess one stream; `months` are the (m + 1,) bounds of its calendar months in POSIX seconds."""
+    terms = agreement.terms
+    made = assess(terms, ledger, agreement.customer)
+    years = months[::YEAR_MONTHS]
+    eligible = np.diff(made.downtime.eligible.before(years))
+    claimed = np.diff(made.downtime.claimed.before(years))
+    base = np.diff(np.minimum(years, ledger.end))
+    if terms.excluded_time == "out_of_both":
+        base = base - np.diff(made.downtime.excluded.before(years))
+    credits = made.credits
+    asked = rng.random(len(credits.windows)) < terms.claims.customers_who_claim
+    paid = np.where(asked, credits.due, 0.0)
+    month = np.clip(np.searchsorted(months, credits.windows.end - 1.0, side="right") - 1, 0, len(months) - 2)
+    return Reckoning(
+        actual=tuple(judged.actual for judged in made.judged),
+        met=tuple(judged.met for judged in made.judged),
+        why_not=tuple(judged.not_assessed for judged in made.judged),
+        not_assessed=made.not_assessed,
+        due=credits.due,
+        paid=paid,
+        bonus=credits.bonus,
+        chronic=credits.chronic,
+        year_windows=_sums(month // YEAR_MONTHS, np.ones(len(paid)), len(years) - 1),
+        year_paid=_sums(month // YEAR_MONTHS, paid, len(years) - 1),
+        month_paid=_sums(month, paid, len(months) - 1),
+        eligible=eligible,
+        claimed=claimed * terms.claims.customers_who_claim,
+        base=base,
+        eligible_outages=len(made.downtime.begin),
+    )
+
+
+def merge_reckonings(parts: Sequence[Reckoning]) -> Reckoning:
+    """Join streams of one agreement, in the order given."""
+    if not parts:
+        raise ValueError("parts(=0) must be at least one")
+    objectives = range(len(parts[0].actual))
+
+    def joined(name: str) -> Any:  # noqa: ANN401 - numbers or flags, as the column has it
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Reckoning(
+        actual=tuple(np.concatenate([part.actual[n] for part in parts]) for n in objectives),
+        met=tuple(np.concatenate([part.met[n] for part in parts]) for n in objectives),
+        why_not=tuple(next((p.why_not[n] for p in parts if p.why_not[n]), None) for n in objectives),
+        not_assessed=tuple(dict.fromkeys(text for part in parts for text in part.not_assessed)),
+        eligible_outages=sum(part.eligible_outages for part in parts),
+        **{name: joined(name) for name in _COLUMNS},
+    )
+
+
+_COLUMNS = (
+    *("due", "paid", "bonus", "chronic", "year_windows", "year_paid", "month_paid"),
+    *("eligible", "claimed", "base"),
+)
+
+
+def _sums(index: NDArray[np.intp], values: Floats, size: int) -> Floats:
+    return np.bincount(index, values, minlength=size).astype(np.float64)
