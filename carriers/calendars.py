@@ -144,9 +144,7 @@ class Zone:
             local = begin + shift
             if self._closing(hours, local) and not self._was_open(hours, begin):
                 return begin
-            week = local - local % WEEK
-            starts = (start + opens for start in (week, week + WEEK) for opens, _ in hours.openings)
-            opens = min(start for start in starts if start > local) - shift
+            opens = self._opening(hours, local) - shift
             if opens < end:
                 return opens
         raise AssertionError("the last stretch has no end")
@@ -170,6 +168,16 @@ class Zone:
         for index in range(first, len(at)):
             end = at[index + 1] if index + 1 < len(at) else np.inf
             yield max(t, at[index]), end, self.origin + offset[index] - _MONDAY
+
+    @staticmethod
+    def _opening(hours: WeeklyHours, local: float) -> float:
+        """Local time of the first opening after `local`."""
+        week = local - local % WEEK
+        while True:
+            for opens, _ in hours.openings:
+                if week + opens > local:
+                    return week + opens
+            week += WEEK
 
     @staticmethod
     def _closing(hours: WeeklyHours, local: float) -> float:

@@ -82,28 +82,24 @@ class TrunkHealth:
 
         Raises ValueError without a health rule, or for what is not a final status.
         """
-        if self._health is None:
+        rule = self._health
+        if rule is None:
             raise ValueError("a ping was observed, and there is no rule to judge it by")
-        before = self.up(now)
-        if self._health.good(status):
-            self._good_ping(self._health, now)
-        else:
-            self._missed_ping(self._health, now)
-        return self.up(now) != before
-
-    def _good_ping(self, rule: HealthRule, now: float) -> None:
-        self._misses = 0
-        self._successes += 1
         marked = self._marked_down_at
-        if marked is not None and self._successes >= rule.up_after and now >= marked + rule.hold_down:
+        if rule.good(status):
+            self._misses = 0
+            self._successes += 1
+            if marked is None or self._successes < rule.up_after or now < marked + rule.hold_down:
+                return False
             self._marked_down_at = None
-
-    def _missed_ping(self, rule: HealthRule, now: float) -> None:
-        self._successes = 0
-        self._misses += 1
-        if self._marked_down_at is None and self._misses >= rule.down_after:
+        else:
+            self._successes = 0
+            self._misses += 1
+            if marked is not None or self._misses < rule.down_after:
+                return False
             self._marked_down_at = now
             self._window.clear()
+        return now >= self.out_until and not self._drained
 
     def observe_call(self, failed: bool, now: float) -> bool:
         """Take in how an attempt ended; return whether that took the trunk out.

@@ -309,6 +309,10 @@ class Router:
         """Start a call over the list that was drawn, `candidates(now)[choice]`."""
         return CallSetup.start(self.policy, self.candidates(now)[choice][1], now)
 
+    def health(self, trunk: int) -> TrunkHealth:
+        """What is known of one trunk, for a simulator that has much to tell of it."""
+        return self._trunks[trunk]
+
     def believed_up(self, trunk: int, now: float) -> bool:
         """Whether calls are sent to this trunk."""
         self._now = now

@@ -11,7 +11,7 @@ from carriers.faults import EFFECTS, Fault, Reply
 from carriers.laws import Gamma
 from carriers.routing import Router, RoutingPolicy
 from results.timeline import HOURS_PER_WEEK
-from sim.clock import Timer, after
+from sim.clock import Timer
 from sim.draws import Randomness
 from sim.tripping import TripLaw, trip_law
 
@@ -27,7 +27,7 @@ def back_again(env: simpy.Environment, router: Router, trunk: int, learnt: Calla
     back = router.put_back_at(trunk)
     if back is not None:
         # A microsecond late, so that rounding does not make it early.
-        after(env, back - env.now + 1e-6, lambda _: learnt(trunk))
+        Timer(env, back - env.now + 1e-6, lambda _: learnt(trunk))
 
 
 def ping_status(fault: Fault | None) -> int | None:
@@ -57,40 +57,41 @@ class Pings:
         self._env = env
         self._router = router
         self._trunk = trunk
+        self._health = router.health(trunk)
         self._learnt = learnt
         self._rule = policy.health
-        self._status: int | None = 200
+        self.status: int | None = 200
+        """What pings are answered; None: nothing."""
+        self._good = True
+        self._wait = 0.0
+        """Seconds from sending a ping until it is known how it ended."""
         self._next = 0.0
         """When the first ping is sent that has not been taken in."""
         self._timer: Timer | None = None
 
     def answer_is(self, status: int | None) -> None:
-        """From now on pings meet this answer."""
-        if status == self._status:
-            return
+        """From now on pings meet this answer, which is another one than so far."""
         if self._timer is not None:
             self._take_in(self._env.now)
         else:
             self._next = self._router.next_ping_of(self._trunk, self._env.now)
-        self._status = status
+        self.status = status
+        self._wait = 0.0 if status is not None else self._rule.ping_timeout
+        self._good = self._rule.good(status)
         self._plan()
-
-    def _good(self) -> bool:
-        return self._status is not None and self._rule.good(self._status)
 
     def _plan(self) -> None:
         """Wait for the ping that can change something, if there is one."""
         self._timer = None
-        good = self._good()
-        if self._router.settled(self._trunk, good, self._env.now):
+        if self._health.settled(self._good):
             return
         every = self._rule.ping_every
-        count, not_before = self._router.next_change(self._trunk, good)
+        count, not_before = self._health.next_change(self._good)
         at = self._next + (count - 1) * every
         if at < not_before:
             at += math.ceil((not_before - at) / every) * every
-        known = at if self._status is not None else at + self._rule.ping_timeout
-        self._timer = after(self._env, max(known - self._env.now, 0.0), self._known)
+        wait = at + self._wait - self._env.now
+        self._timer = Timer(self._env, wait if wait > 0.0 else 0.0, self._known)
 
     def _known(self, timer: Timer) -> None:
         if timer is self._timer:
@@ -101,21 +102,24 @@ class Pings:
     def _take_in(self, now: float) -> bool:
         """Take in what became of the pings sent so far; a miss is known after its timeout."""
         changed = False
-        wait = 0.0 if self._status is not None else self._rule.ping_timeout
-        while self._next + wait <= now:
-            changed |= self._router.observe_ping(self._trunk, self._status, self._next + wait)
-            self._next += self._rule.ping_every
-        if wait and self._next <= now:
-            self._late(self._next + wait)
+        observe, status, wait, every = self._health.observe_ping, self.status, self._wait, self._rule.ping_every
+        sent = self._next
+        while sent + wait <= now:
+            if observe(status, sent + wait):
+                changed = True
+            sent += every
+        self._next = sent
+        if wait and sent <= now:
+            self._late(sent + wait)
         return changed
 
     def _late(self, at: float) -> None:
         """See to a ping that is under way, unanswered, while the trunk's answer changes."""
-        after(self._env, at - self._env.now, self._missed)
+        Timer(self._env, at - self._env.now, self._missed)
         self._next += self._rule.ping_every
 
     def _missed(self, _: Timer) -> None:
-        if self._router.observe_ping(self._trunk, None, self._env.now):
+        if self._health.observe_ping(None, self._env.now):
             self._learnt(self._trunk)
         self._plan()
 
@@ -151,7 +155,8 @@ class WatchedCalls:
         self._certain = random.law(Gamma(self._needed, 1.0 / math.sqrt(self._needed)), f"{name}/certain")
         self._laws: dict[float, TripLaw] = {}
         self._learnt = learnt
-        self._watch: Watch | None = None
+        self.watched: Watch | None = None
+        """What is watched now."""
         self._timer: Timer | None = None
         self._chance = 0.0
         self._left: int | None = None
@@ -162,32 +167,32 @@ class WatchedCalls:
 
     def watch(self, watch: Watch | None) -> None:
         """Watch attempts that fail as `watch` says; None: none do, the window fills with successes."""
-        if watch is self._watch:
-            return
-        self._count_seen()
-        self._watch = watch
-        self._timer = None
+        now = self._env.now
+        if self._timer is not None:
+            self._count_seen(now)
+            self._timer = None
+        self.watched = watch
         if watch is None:
             self._chance = 0.0
         else:
-            self._go_on(watch)
+            self._go_on(watch, now)
 
-    def _count_seen(self) -> None:
+    def _count_seen(self, now: float) -> None:
         """Take off the calls that have come in; all but the last lie uniformly in the time that they take."""
         left = self._left
-        if self._timer is not None and left is not None and left > 1 and self._needs > 0.0:
-            passed = min((self._env.now - self._since) / self._needs, 1.0)
-            self._left = left - int(self._rng.binomial(left - 1, passed))
+        if left is not None and left > 1 and self._needs > 0.0:
+            passed = (now - self._since) / self._needs
+            self._left = left - int(self._rng.binomial(left - 1, passed if passed < 1.0 else 1.0))
 
-    def _go_on(self, watch: Watch) -> None:
-        now = self._env.now
+    def _go_on(self, watch: Watch, now: float) -> None:
         local = self._zone.local(now)
         hour = int(local // HOUR)
-        chance = watch.chance[hour % HOURS_PER_WEEK]
+        of_week = hour % HOURS_PER_WEEK
+        chance = watch.chance[of_week]
         if chance != self._chance:
             self._chance = chance
             self._left = self._needed if chance >= 1.0 else self._draw(chance)
-        rate = watch.rate[hour % HOURS_PER_WEEK]
+        rate = watch.rate[of_week]
         ends = (hour + 1) * HOUR - local
         self._since = now
         self._needs = 0.0
@@ -195,9 +200,9 @@ class WatchedCalls:
             whole = self._left == self._needed
             self._needs = (self._certain() if whole else self._rng.standard_gamma(self._left)) / rate
             if self._needs < ends:
-                self._timer = after(self._env, self._needs + watch.delay, self._trip)
+                self._timer = Timer(self._env, self._needs + watch.delay, self._trip)
                 return
-        self._timer = after(self._env, ends + 1e-3, self._next_hour)
+        self._timer = Timer(self._env, ends + 1e-3, self._next_hour)
 
     def _draw(self, chance: float) -> int | None:
         law = self._laws.get(chance)
@@ -206,15 +211,16 @@ class WatchedCalls:
         return law.draw(self._uniform())
 
     def _next_hour(self, timer: Timer) -> None:
-        if timer is self._timer and self._watch is not None:
-            self._count_seen()
-            self._go_on(self._watch)
+        if timer is self._timer and self.watched is not None:
+            now = self._env.now
+            self._count_seen(now)
+            self._go_on(self.watched, now)
 
     def _trip(self, timer: Timer) -> None:
         if timer is not self._timer:
             return
         self._timer = None
-        self._watch = None
+        self.watched = None
         self._chance = 0.0
         self._router.take_out(self._trunk, self._env.now)
         self._learnt(self._trunk)

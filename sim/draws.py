@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 import numpy as np
 
-from carriers.laws import Fixed, Law
+from carriers.laws import Fixed, Floats, Law
 
 FIRST_BLOCK = 32
 LARGEST_BLOCK = 1024
 
-
-class Draw(Protocol):
-    """Gives one number, in seconds, each time it is called."""
-
-    def __call__(self) -> float:
-        """Draw."""
+Draw = Callable[[], float]
+"""Gives one number, in seconds where it is a duration, each time it is called."""
 
 
 def generator(seed: int, stream: int, name: str) -> np.random.Generator:
@@ -27,41 +24,17 @@ def generator(seed: int, stream: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, *words))))
 
 
-class LawDraw:
-    """Draws of a law, made in blocks (a call of numpy costs as much as thirty numbers)."""
-
-    __slots__ = ("_block", "_law", "_rng", "_size")
-
-    def __init__(self, law: Law, rng: np.random.Generator) -> None:
-        self._law = law
-        self._rng = rng
-        self._size = FIRST_BLOCK
-        self._block: list[float] = []
-
-    def __call__(self) -> float:
-        """Draw one duration."""
-        if not self._block:
-            self._block = self._law.sample(self._rng, self._size).tolist()
-            self._size = min(2 * self._size, LARGEST_BLOCK)
-        return self._block.pop()
+def _one_by_one(sample: Callable[[int], Floats]) -> Draw:
+    """Draw numbers in blocks (a call of numpy costs as much as thirty of them), and give one at a time."""
+    return chain.from_iterable(_blocks(sample)).__next__
 
 
-class Uniform:
-    """Uniform numbers in [0, 1), made in blocks."""
-
-    __slots__ = ("_block", "_rng", "_size")
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._size = FIRST_BLOCK
-        self._block: list[float] = []
-
-    def __call__(self) -> float:
-        """Draw one number."""
-        if not self._block:
-            self._block = self._rng.random(self._size).tolist()
-            self._size = min(2 * self._size, LARGEST_BLOCK)
-        return self._block.pop()
+def _blocks(sample: Callable[[int], Floats]) -> Iterator[Iterator[float]]:
+    """Draw ever larger blocks, each of which is used from its end."""
+    size = FIRST_BLOCK
+    while True:
+        yield reversed(sample(size).tolist())
+        size = min(2 * size, LARGEST_BLOCK)
 
 
 class Randomness:
@@ -80,8 +53,9 @@ class Randomness:
         if isinstance(law, Fixed):
             value = law.mean
             return lambda: value
-        return LawDraw(law, self.generator(name))
+        rng = self.generator(name)
+        return _one_by_one(lambda size: law.sample(rng, size))
 
     def uniform(self, name: str) -> Draw:
-        """Uniform draws for the purpose `name`."""
-        return Uniform(self.generator(name))
+        """Uniform draws in [0, 1) for the purpose `name`."""
+        return _one_by_one(self.generator(name).random)

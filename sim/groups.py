@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from results.timeline import ClosedBy
 from sim import tables
-from sim.clock import after
+from sim.clock import Timer
 from sim.draws import Randomness
 from sim.recorder import Incident
 from sim.tables import Standby
@@ -186,7 +186,7 @@ class StandbyGroup(Group):
         other.moved(Place.STARTING)
         attempt = (other, incident)
         self.starting.append(attempt)
-        after(self._env, time, lambda _: self._switched(attempt, lost))
+        Timer(self._env, time, lambda _: self._switched(attempt, lost))
 
     def _switched(self, attempt: tuple[Member, Incident], lost: Member) -> None:
         if not any(other is attempt for other in self.starting):

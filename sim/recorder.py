@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from array import array
+from collections.abc import Callable
 
 import numpy as np
 
-from results.timeline import ClosedBy, Condition, Incidents, Stage, Timeline
+from carriers.calendars import HOUR, WEEK, Zone
+from results.timeline import ClosedBy, Condition, Floats, Incidents, Stage, Timeline
+
+
+REPAIR = int(Stage.REPAIR)
 
 
 class Incident:
@@ -40,84 +46,105 @@ class Recorder:
     Time before 0 is warm-up and leaves no rows.
     """
 
-    def __init__(self, record_nominal: bool) -> None:
+    def __init__(self, zone: Zone, record_nominal: bool) -> None:
+        self._zone = zone
         self._record_nominal = record_nominal
-        self._rows: list[tuple[float, float, int, int, int, int, int]] = []
-        self._drops: list[tuple[float, float]] = []
+        self._rows: list[float] = []
+        """Seven figures for each row, flat."""
+        self._drops: list[tuple[float, float, list[float]]] = []
         self._cause_ids: dict[tuple[str, ...], int] = {(): 0}
-        self.incidents: list[Incident] = []
+        self._incidents: list[Incident] = []
         self._start = -math.inf
-        self.condition = 0
+        self._condition = 0
         self._causes = 0
         self._opener = -1
 
     def open_incident(self, unit: int, mode: int, cause: str, now: float) -> Incident:
         """Begin an incident."""
-        incident = Incident(len(self.incidents), unit, mode, cause, now)
-        self.incidents.append(incident)
+        incidents = self._incidents
+        incident = Incident(len(incidents), unit, mode, cause, now)
+        incidents.append(incident)
         return incident
 
     def change(
         self, now: float, condition: int, causes: tuple[str, ...], incident: Incident | None, via: ClosedBy
     ) -> None:
         """Enter a condition with its causes; nothing happens when both are as they were."""
-        cause = self._cause_ids.setdefault(causes, len(self._cause_ids))
-        if condition == self.condition and cause == self._causes:
+        cause = self._cause_ids.setdefault(causes, len(self._cause_ids)) if causes else 0
+        if condition == self._condition and cause == self._causes:
             return
         index = -1 if incident is None else incident.index
         self._close(now, index, via)
-        self.condition = condition
+        self._condition = condition
         self._causes = cause
         self._opener = index
         self._start = now
 
-    def drop(self, now: float, calls: float) -> None:
-        """Count calls in progress that are lost."""
-        if now >= 0.0 and calls > 0.0:
-            self._drops.append((now, calls))
+    def drop(self, now: float, share: float, carried: list[float]) -> None:
+        """Count the share of the calls in progress that is lost, of `carried` in each hour of the week."""
+        if now >= 0.0:
+            self._drops.append((now, share, carried))
 
     def _close(self, now: float, closer: int, via: ClosedBy) -> None:
-        if (self.condition or self._record_nominal) and now > 0.0 and now > self._start:
-            start = self._start if self._start > 0.0 else 0.0
-            self._rows.append((start, now, self.condition, self._causes, self._opener, closer, via))
+        start = self._start if self._start > 0.0 else 0.0
+        if now > start and (self._condition or self._record_nominal):
+            self._rows += (start, now, self._condition, self._causes, self._opener, closer, via)
 
-    def finish(self, length: float, conditions: tuple[Condition, ...]) -> tuple[Timeline, Incidents]:
+    def finish(self, length: float, conditions: Callable[[int], Condition]) -> tuple[Timeline, Incidents]:
         """Close the record at `length` seconds; conditions and incidents that it lacks are left out."""
         self._close(length, -1, ClosedBy.OPEN)
-        kept = [i for i in self.incidents if i.end > 0.0]
-        place = np.full(len(self.incidents) + 1, -1, dtype=np.int32)
+        kept = [i for i in self._incidents if i.end > 0.0]
+        place = np.full(len(self._incidents) + 1, -1, dtype=np.int32)
         place[[i.index for i in kept]] = np.arange(len(kept), dtype=np.int32)
-        rows = np.asarray(self._rows, dtype=np.float64).reshape(-1, 7)
+        # What is let go here the cycle collector need not walk, when the whole stream is let go.
+        self._incidents = []
+        rows, self._rows = self._rows, []
+        numbers: list[int] = np.asarray(rows[2::7], dtype=np.int32).tolist()
         # Numbered by first appearance: the ids of the process's cache depend on which streams it ran before.
-        used = {number: i for i, number in enumerate(dict.fromkeys([0, *rows[:, 2].astype(int).tolist()]))}
-        condition = [used[number] for number in rows[:, 2].astype(int).tolist()]
-        drops = np.asarray(self._drops, dtype=np.float64).reshape(-1, 2)
+        used = {number: i for i, number in enumerate(dict.fromkeys([0, *numbers]))}
+        drop_at, drop_calls = self._dropped()
         timeline = Timeline(
             length=length,
-            start=rows[:, 0],
-            end=rows[:, 1],
-            condition=np.asarray(condition, dtype=np.int32),
-            causes=rows[:, 3].astype(np.int32),
-            opener=place[rows[:, 4].astype(np.int32)],
-            closer=place[rows[:, 5].astype(np.int32)],
-            closed_by=rows[:, 6].astype(np.int32),
-            conditions=tuple(conditions[i] for i in used),
+            start=np.asarray(rows[0::7], dtype=np.float64),
+            end=np.asarray(rows[1::7], dtype=np.float64),
+            condition=np.asarray([used[number] for number in numbers], dtype=np.int32),
+            causes=np.asarray(rows[3::7], dtype=np.int32),
+            opener=place[np.asarray(rows[4::7], dtype=np.int32)],
+            closer=place[np.asarray(rows[5::7], dtype=np.int32)],
+            closed_by=np.asarray(rows[6::7], dtype=np.int32),
+            conditions=tuple(conditions(number) for number in used),
             cause_sets=tuple(self._cause_ids),
-            drop_at=drops[:, 0],
-            drop_calls=drops[:, 1],
+            drop_at=drop_at,
+            drop_calls=drop_calls,
         )
         return timeline, _columns(kept)
 
+    def _dropped(self) -> tuple[Floats, Floats]:
+        """Instants at which calls in progress were lost, and how many."""
+        at = np.asarray([now for now, _, _ in self._drops])
+        hours = (self._zone.local_array(at) % WEEK // HOUR).astype(int).tolist()
+        calls = np.asarray([share * carried[h] for h, (_, share, carried) in zip(hours, self._drops, strict=True)])
+        some = calls > 0.0
+        return at[some], calls[some]
+
 
 def _columns(incidents: list[Incident]) -> Incidents:
-    stages = [i.stages or [(int(Stage.REPAIR), i.start)] for i in incidents]
-    flat = [stage for some in stages for stage in some]
+    first, kinds, starts = [0], array("i"), array("d")
+    for incident in incidents:
+        if incident.stages is None:
+            kinds.append(REPAIR)
+            starts.append(incident.start)
+        else:
+            for kind, start in incident.stages:
+                kinds.append(kind)
+                starts.append(start)
+        first.append(len(starts))
     return Incidents(
         unit=np.asarray([i.unit for i in incidents], dtype=np.int32),
         mode=np.asarray([i.mode for i in incidents], dtype=np.int32),
         start=np.asarray([i.start for i in incidents], dtype=np.float64),
         end=np.asarray([i.end for i in incidents], dtype=np.float64),
-        stage_first=np.cumsum([0, *(len(some) for some in stages)]).astype(np.int32),
-        stage_kind=np.asarray([int(kind) for kind, _ in flat], dtype=np.int32),
-        stage_start=np.asarray([start for _, start in flat], dtype=np.float64),
+        stage_first=np.asarray(first, dtype=np.int32),
+        stage_kind=np.asarray(kinds, dtype=np.int32),
+        stage_start=np.asarray(starts, dtype=np.float64),
     )

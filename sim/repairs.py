@@ -10,7 +10,7 @@ from carriers.calendars import Zone
 from carriers.laws import Fixed
 from results.timeline import Stage
 from sim import tables
-from sim.clock import Timer, after
+from sim.clock import Timer
 from sim.draws import Draw, Randomness
 from sim.recorder import Incident
 
@@ -47,7 +47,7 @@ class Store:
 
     def take(self, ready: Callable[[], None]) -> None:
         """Call `ready` as soon as a part is there; orders are filled in the order they came."""
-        after(self._env, self._replacement(), self._arrive)
+        Timer(self._env, self._replacement(), self._arrive)
         if self._stock:
             self._stock -= 1
             ready()
@@ -111,10 +111,10 @@ class Crew:
             opening = self._zone.next_open(self._hours, now)
             if case.priority == URGENT and self._call_out is not None:
                 self._send(case)
-                after(self._env, min(opening - now, self._call_out()), self._arrived, case)
+                Timer(self._env, min(opening - now, self._call_out()), self._arrived, case)
                 continue
             if self._opening is None and opening < math.inf:
-                self._opening = after(self._env, opening - now, self._open)
+                self._opening = Timer(self._env, opening - now, self._open)
             return
 
     def _send(self, case: Case) -> None:
@@ -166,7 +166,7 @@ class Repairs:
         """Start the way to repair."""
         repair, time = self._plans[incident.unit][incident.mode]
         if not repair.staged:
-            after(self._env, time(), self._on_over, incident)
+            Timer(self._env, time(), self._on_over, incident)
             return
         case = Case(incident, repair, time)
         if not self._levels:
@@ -211,7 +211,7 @@ class Repairs:
         """Go on at `due`, unless what the case waits for already comes sooner."""
         if due < case.due:
             case.due = due
-            after(self._env, due - self._env.now, lambda _: then(case) if case.due == due else None)
+            Timer(self._env, due - self._env.now, lambda _: then(case) if case.due == due else None)
 
     def _spare(self, case: Case) -> None:
         # The part comes before the crew: nobody stands at the rack for days while it is on its way.
@@ -236,7 +236,7 @@ class Repairs:
             self._work(case)
         else:
             case.incident.enter(Stage.TRAVEL, self._env.now)
-            after(self._env, travel(), self._there, case)
+            Timer(self._env, travel(), self._there, case)
 
     def _there(self, timer: Timer) -> None:
         self._work(timer.value)  # type: ignore[arg-type]  # what `after` was given
@@ -244,7 +244,7 @@ class Repairs:
     def _work(self, case: Case) -> None:
         self._unhurried.pop(case.incident.index, None)
         case.incident.enter(Stage.REPAIR, self._env.now)
-        after(self._env, case.time(), self._done, case)
+        Timer(self._env, case.time(), self._done, case)
 
     def _done(self, timer: Timer) -> None:
         case: Case = timer.value  # type: ignore[assignment]  # what `after` was given

@@ -10,7 +10,7 @@ import simpy
 from carriers.routing import Router
 from results.timeline import ClosedBy, Incidents, Timeline
 from sim import planned
-from sim.clock import after
+from sim.clock import Timer
 from sim.conditions import Conditions
 from sim.detection import back_again
 from sim.diagram import works
@@ -43,7 +43,7 @@ class Stream:
         self.env = simpy.Environment(initial_time=-tables.warm_up)
         self.random = Randomness(seed, number)
         self._state = conditions.states[0]
-        self.recorder = Recorder(record_nominal=conditions.uneven)
+        self.recorder = Recorder(tables.zone, record_nominal=conditions.uneven)
         self.units = [Unit(n, spec, self, self.random) for n, spec in enumerate(tables.units)]
         self.groups: list[Group] = []
         self._broken: list[Group] = []
@@ -85,8 +85,7 @@ class Stream:
         if self.trunks is not None:
             self.trunks.watch(self._state.watches)
         self.env.run(until=length)
-        states = self.conditions.states
-        return self.recorder.finish(length, tuple(state.condition for state in states))
+        return self.recorder.finish(length, self.conditions.condition)
 
     # ---- faults
 
@@ -161,7 +160,7 @@ class Stream:
         every = self.tables.groups[group].test_every
         if every is not None:
             since = (self.env.now - self._test_phase[group]) % every
-            after(self.env, every - since, unit.test)
+            Timer(self.env, every - since, unit.test)
 
     # ---- planned work
 
@@ -213,7 +212,7 @@ class Stream:
 
     def _drop(self, share: float, trunk: int | None) -> None:
         carried = self._state.carried[0 if trunk is None else trunk + 1]
-        self.recorder.drop(self.env.now, share * carried[self.zone.hour_of_week(self.env.now)])
+        self.recorder.drop(self.env.now, share, carried)
         if self.on_drop is not None:
             self.on_drop(share, trunk)
 
@@ -222,12 +221,6 @@ class Stream:
         lost, self._lost = self._lost, 0.0
         if lost:
             self._drop(lost, None)
-
-    def _platform(self) -> bool:
-        diagram = self.tables.works
-        if diagram is not None:
-            return works(diagram, self.groups)
-        return not self._broken
 
     def _touched(self) -> bool:
         """Whether a unit's failure or return may have changed the state of the service (most do not)."""
@@ -241,17 +234,18 @@ class Stream:
 
     def _changed(self, incident: Incident | None, via: ClosedBy) -> None:
         """Compare the state of the service with what was last written, and write what is new."""
-        self.platform_works = now_works = self._platform()
+        diagram = self.tables.works
+        self.platform_works = not self._broken if diagram is None else works(diagram, self.groups)
         trunks = self.trunks
-        key: tuple[int, ...] = (int(now_works),)
+        key: tuple[int, ...] = (1,) if self.platform_works else (0,)
         if trunks is not None:
             trunks.dirty = False
-            if now_works:
+            if self.platform_works:
                 key = (1, *trunks.codes)
         number, state = self.conditions.look(key)
         self._state = state
         causes: tuple[str, ...] = ()
-        if not now_works:
+        if not self.platform_works:
             causes = self._platform_causes()
         elif trunks is not None and state.down:
             causes = trunks.causes(key, self.conditions)

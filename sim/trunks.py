@@ -43,9 +43,13 @@ class Trunks:
         assert policy is not None  # the stream makes trunks only for a policy
         self._env = env
         self._faults = tables.faults
+        # By a fault's index; the last is for -1, which is none.
+        self._ping_status = [ping_status(fault) for fault in (*tables.faults, None)]
+        self._drops_calls = [fault.effect.drops_calls for fault in tables.faults] + [False]
         self._policy = policy
         self.router = router
         count = len(policy.trunks)
+        self._health = [router.health(trunk) for trunk in range(count)]
         self._active: list[list[tuple[int, Incident]]] = [[] for _ in range(count)]
         self._last: list[Incident | None] = [None] * count
         self._shown: list[int] = [-1] * count
@@ -81,8 +85,7 @@ class Trunks:
         self._active[trunk].append((fault, incident))
         self._last[trunk] = incident
         self._look(trunk)
-        dropping = self._faults[fault].effect.drops_calls
-        return dropping and not (before >= 0 and self._faults[before].effect.drops_calls)
+        return self._drops_calls[fault] and not self._drops_calls[before]
 
     def clear(self, trunk: int, incident: Incident) -> None:
         """Remove the fault that an incident brought."""
@@ -98,8 +101,9 @@ class Trunks:
             shown = active[0][0] if active else -1
         if shown != self._shown[trunk]:
             self._shown[trunk] = shown
-            if self._pings:
-                self._pings[trunk].answer_is(ping_status(self._faults[shown] if shown >= 0 else None))
+            status = self._ping_status[shown]
+            if self._pings and status != self._pings[trunk].status:
+                self._pings[trunk].answer_is(status)
             self.refresh(trunk)
 
     def drain(self, trunks: tuple[int, ...], out: bool) -> None:
@@ -111,15 +115,17 @@ class Trunks:
 
     def refresh(self, trunk: int) -> None:
         """Bring the code of a trunk up to date."""
-        code = 2 * (self._shown[trunk] + 1) + int(self.router.believed_up(trunk, self._env.now))
+        code = 2 * (self._shown[trunk] + 1) + self._health[trunk].up(self._env.now)
         if code != self.codes[trunk]:
             self.codes[trunk] = code
             self.dirty = True
 
     def last_incident(self, trunk: int) -> Incident | None:
         """Incident that last touched a trunk; of those under way, the one that shows."""
-        shown = self._shown[trunk]
-        return next((i for f, i in self._active[trunk] if f == shown), self._last[trunk])
+        for fault, incident in self._active[trunk]:
+            if fault == self._shown[trunk]:
+                return incident
+        return self._last[trunk]
 
     def causes(self, key: Key, conditions: Conditions) -> tuple[str, ...]:
         """Name the faults (past ones, where the router is behind) that make the state what it is."""
@@ -153,10 +159,9 @@ class Trunks:
 
     def watch(self, watches: tuple[Watch | None, ...]) -> None:
         """Watch the calls that the present state of the service makes fail."""
-        if not self._watched or watches is self._watching:
+        if watches is self._watching:
             return
-        before, self._watching = self._watching, watches
-        for trunk, watched in enumerate(self._watched):
-            watch = watches[trunk] if watches else None
-            if not before or watch is not before[trunk] or watch is not None:
-                watched.watch(watch)
+        self._watching = watches
+        for calls, watch in zip(self._watched, watches, strict=False):
+            if watch is not calls.watched:
+                calls.watch(watch)

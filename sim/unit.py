@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sim import tables
-from sim.clock import Timer, after
+from sim.clock import Timer
 from sim.draws import Draw, Randomness
 from sim.groups import Group, Place
 from sim.recorder import Incident
@@ -25,8 +25,8 @@ class Unit:
     """
 
     __slots__ = (
-        "_ageing", "_clocks", "_draws", "_left", "_on_fire", "_racing", "_reasons", "_since",
-        "_standby_draws", "_standby_left", "_timer", "causes", "common", "group", "index", "latent", "place",
+        "_ageing", "_clocks", "_draws", "_left", "_lives", "_on_fire", "_racing", "_since", "_standby_draws",
+        "_standby_left", "_timer", "causes", "common", "group", "index", "latent", "place",
         "site", "spec", "stream",
     )  # fmt: skip
 
@@ -41,7 +41,6 @@ class Unit:
         """Mode of a fault that nobody has noticed."""
         self.causes: list[Incident] = []
         """Why it is out of service."""
-        self._reasons = 0
         self._timer: Timer | None = None
         plain = len(spec.modes) == 1 and not spec.modes[0].common_cause and not spec.modes[0].latent
         self._on_fire = self._fire_plainly if plain else self._fire
@@ -55,9 +54,11 @@ class Unit:
             random.uniform(f"{spec.name}/{m.name}/common") if m.common_cause else None for m in spec.modes
         ]
         self._ageing = False
-        self._standby_draws: list[Draw | None] = []
+        self._standby_draws: list[Draw] = []
         self._standby_left: list[float] = []
         self._clocks = self._left
+        """What is left of the lives that run, or did before it stopped; new ones come from `_lives`."""
+        self._lives = self._draws
 
     def join(self, group: Group, standby: Standby, random: Randomness) -> None:
         """Become a member of a group."""
@@ -67,23 +68,27 @@ class Unit:
             for mode in self.spec.modes:
                 law = mode.standby_mtbf
                 name = f"{self.spec.name}/{mode.name}/standby"
-                self._standby_draws.append(None if law is None else random.law(law, name))
-                first = (
-                    math.inf if law is None else float(law.residual(random.generator(f"{name}/first"), 1)[0])
-                )
-                self._standby_left.append(first)
+                if law is None:
+                    self._standby_draws.append(lambda: math.inf)
+                    self._standby_left.append(math.inf)
+                else:
+                    self._standby_draws.append(random.law(law, name))
+                    self._standby_left.append(float(law.residual(random.generator(f"{name}/first"), 1)[0]))
 
     def start(self) -> None:
         """Set the clocks going."""
         if self._left:
-            self._choose_clocks()
             self._run()
 
     def _choose_clocks(self) -> None:
-        standing_by = self._ageing and self.place is not Place.SERVING
-        self._clocks = self._standby_left if standing_by else self._left
+        if self.place is Place.SERVING:
+            self._clocks, self._lives = self._left, self._draws
+        else:
+            self._clocks, self._lives = self._standby_left, self._standby_draws
 
     def _run(self) -> None:
+        if self._ageing:
+            self._choose_clocks()
         clocks = self._clocks
         left = clocks[0]
         racing = 0
@@ -95,53 +100,48 @@ class Unit:
         self._since = env.now
         if left < math.inf:
             # Two clocks that end at once may differ by a rounding, which must not be a step back.
-            self._timer = after(env, left if left > 0.0 else 0.0, self._on_fire)
+            self._timer = Timer(env, left if left > 0.0 else 0.0, self._on_fire)
 
     def _pause(self) -> None:
-        if self._timer is not None:
-            self._timer = None
-            passed = self.stream.env.now - self._since
-            clocks = self._clocks
-            clocks[:] = [left - passed for left in clocks]
+        self._timer = None
+        passed = self.stream.env.now - self._since
+        clocks = self._clocks
+        for mode, left in enumerate(clocks):
+            clocks[mode] = left - passed
 
     def moved(self, place: Place) -> None:
         """Take another place in the group; the clocks of standing by and of serving differ."""
         self.place = place
-        if self._ageing and not self._reasons and self.latent is None:
-            self._pause()
-            self._choose_clocks()
+        if self._ageing and not self.causes and self.latent is None:
+            if self._timer is not None:
+                self._pause()
             self._run()
 
     def _fire(self, timer: Timer) -> None:
         if timer is not self._timer:
             return
-        mode = self._racing
+        number = self._racing
+        mode = self.spec.modes[number]
         # The mode that fires has a new life ahead; it is drawn now and runs from the repair on.
         self._pause()
-        self._clocks[mode] = self._next_life(mode)
-        if self.spec.modes[mode].latent and self.place is Place.STANDBY:
-            self.latent = mode
+        self._clocks[number] = self._lives[number]()
+        if mode.latent and self.place is Place.STANDBY:
+            self.latent = number
             self.stream.latent_fault(self)
             return
-        common = self.common[mode]
-        if common is not None and common() < self.spec.modes[mode].common_cause:
-            self.stream.fail_group(self, mode)
+        common = self.common[number]
+        if common is not None and common() < mode.common_cause:
+            self.stream.fail_group(self, number)
         else:
-            self.stream.fail(self, mode)
+            self.stream.fail(self, number)
 
     def _fire_plainly(self, timer: Timer) -> None:
         """Do as `_fire`, for the one mode of a unit that shares no cause and is never latent."""
         if timer is self._timer:
             self._timer = None
             # The life that begins with the repair is drawn now, as in `_fire`.
-            self._clocks[0] = self._draws[0]() if self._clocks is self._left else self._next_life(0)
+            self._clocks[0] = self._lives[0]()
             self.stream.fail(self, 0)
-
-    def _next_life(self, mode: int) -> float:
-        if self._clocks is self._left:
-            return self._draws[mode]()
-        draw = self._standby_draws[mode]
-        return math.inf if draw is None else draw()
 
     def reveal(self) -> bool:
         """Find a latent fault, if there is one; its repair begins now."""
@@ -159,8 +159,7 @@ class Unit:
     def take(self, incident: Incident, planned: bool = False) -> float:
         """Put it out of service for one more reason; returns the share of calls in progress lost with it."""
         self.causes.append(incident)
-        self._reasons += 1
-        if self._reasons > 1:
+        if len(self.causes) > 1:
             return 0.0
         if self._timer is not None:
             self._pause()
@@ -171,11 +170,9 @@ class Unit:
         if self.latent is not None:
             self.reveal()
         self.causes.remove(incident)
-        self._reasons -= 1
-        if self._reasons:
+        if self.causes:
             return
         if self.group is not None:
             self.group.unit_up(self, incident)
         if self._left and self._timer is None and self.latent is None:
-            self._choose_clocks()
             self._run()
