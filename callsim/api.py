@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from callsim.agreements import agreements_of
 from callsim.build import build
+from callsim.reckoner import reckoner_of
 from callsim.result import Result, half_width, make_result
 from callsim.scenario import Scenario, load_scenario, scenario_hash
 from callsim.study import STREAM_YEARS, Goal, Progress, run_study
 from results.summary import Summary
+from sla.reckoning import Agreement
 
 PATIENCE = 600.0
 """Seconds after which a precision that cannot be reached is given up."""
@@ -44,12 +47,36 @@ def simulate(
     """
     if years is not None and precision is not None:
         raise ValueError(f"years(={years}) and precision(={precision}) exclude each other")
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    return simulate_under(
+        scenario,
+        agreements_of(scenario),
+        years,
+        seed,
+        jobs=jobs,
+        precision=precision,
+        max_time=max_time,
+        progress=progress,
+    )
+
+
+def simulate_under(
+    scenario: Scenario,
+    agreements: Sequence[Agreement],
+    years: int | None = None,
+    seed: int | None = None,
+    *,
+    jobs: int = 1,
+    precision: float | None = None,
+    max_time: float | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Do as `simulate`, under agreements that are not the scenario's own."""
     if years is not None and (not isinstance(years, int) or years < 1):
         raise ValueError(f"years(={years!r}) must be a whole number, at least 1")
     if jobs < 1:
         raise ValueError(f"jobs(={jobs}) must be at least 1")
-    if not isinstance(scenario, Scenario):
-        scenario = load(scenario)
     settings = scenario.simulation
     seed = settings.seed if seed is None else seed
     if years is None and precision is None:
@@ -63,13 +90,15 @@ def simulate(
         return half_width(summary, seed, settings.confidence)
 
     most = math.ceil(goal.years / STREAM_YEARS) if precision is None else jobs
+    tables = build(scenario)
     study = run_study(
-        build(scenario),
+        tables,
         seed,
         goal,
         jobs=min(jobs, most),
         keep_years=settings.keep_years,
+        reckoner=reckoner_of(scenario, tables, agreements),
         half_width=width,
         progress=progress,
     )
-    return make_result(scenario, scenario_hash(scenario), study)
+    return make_result(scenario, scenario_hash(scenario), study, agreements)

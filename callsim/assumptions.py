@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from callsim.ledger_plan import overruns_show
 
 if TYPE_CHECKING:
     from callsim.scenario.model import Scenario
@@ -31,4 +34,19 @@ def assumptions_of(scenario: Scenario) -> list[str]:
             "With every trunk believed down calls are refused at once.",
             "Of several faults of one trunk at once only the worst shows.",
         ]
+    if scenario.sla is not None or scenario.customers:
+        found += _of_promises(scenario)
     return found
+
+
+def _of_promises(scenario: Scenario) -> Iterator[str]:
+    yield "An outage hits all users of every customer."
+    if scenario.support is not None:
+        yield "Support opens a ticket when it learns of an outage; none for planned work, or for what is over by then."
+    if scenario.support is not None and scenario.support.notify is None:
+        yield "Whether customers are told of outages is not known: the scenario's support has no `notify`."
+    changes = scenario.platform.changes if scenario.platform else ()
+    if any(change.goes_wrong > 0 and not overruns_show(scenario, change.name) for change in changes):
+        yield "A change that goes wrong counts as planned work to its end: nothing tells its rollback apart."
+    if any(customer.handsets for customer in scenario.customers):
+        yield "Handsets break at random instants (a Poisson process), the same at any age."

@@ -1,4 +1,4 @@
-"""What the commands about scenario files do."""
+"""What the commands that help to write files do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from callsim.exits import Exit
 from callsim.scenario import check_files, json_schema, write_starter
+from sla.terms import Terms
 
 
 def check(files: tuple[Path, ...]) -> Exit:
@@ -25,9 +26,9 @@ def check(files: tuple[Path, ...]) -> Exit:
     return code
 
 
-def schema() -> Exit:
-    """Print the JSON Schema of scenario files."""
-    click.echo(json.dumps(json_schema(), indent=2))
+def schema(*, terms: bool) -> Exit:
+    """Print the JSON Schema of scenario files, or of terms files."""
+    click.echo(json.dumps(json_schema(Terms) if terms else json_schema(), indent=2))
     return Exit.MET
 
 

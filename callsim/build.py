@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callsim.causes import cause_name, mode_name
 from callsim.scenario import calls, faults, platform
 from callsim.scenario.model import Scenario
 from carriers import routing
@@ -92,7 +93,7 @@ class _Builder:
         grouped = failure if isinstance(failure, faults.GroupFailure) else None
         return tables.Mode(
             name=failure.mode,
-            cause=f"{owner}/{failure.mode}",
+            cause=cause_name(owner, failure),
             mtbf=failure.mtbf,
             repair=self._repair(failure.repair),
             common_cause=grouped.common_cause if grouped else 0.0,
@@ -210,7 +211,7 @@ class _Builder:
 
     def _carrier_mode(self, carrier: str, failure: faults.CarrierFailure) -> tables.Mode:
         assert not isinstance(failure, faults.Maintenance)  # planned work has no clock
-        name = failure.name or failure.mode
+        name = mode_name(failure)
         fault = Fault(
             name=name,
             kind=Kind(failure.mode),
@@ -221,17 +222,17 @@ class _Builder:
         )
         return tables.Mode(
             name=name,
-            cause=f"{carrier}/{name}",
+            cause=cause_name(carrier, failure),
             mtbf=failure.mtbf,
             repair=self._repair(failure.repair),
             fault=self._fault(fault),
         )
 
     def _maintenance(self, spec: calls.Carrier, plan: faults.Maintenance, trunks: tuple[int, ...]) -> None:
-        name = plan.name or plan.mode
+        name = mode_name(plan)
         fault = self._fault(Fault(name, Kind.MAINTENANCE))
         calendar = tables.Calendar(
-            name, f"{spec.name}/{name}", plan.every, plan.window, plan.lasts, fault, plan.notice or 0.0
+            name, cause_name(spec.name, plan), plan.every, plan.window, plan.lasts, fault, plan.notice or 0.0
         )
         taken = trunks if plan.trunk is None else (trunks[plan.trunk - 1],)
         where = spec.name if plan.trunk is None else f"{spec.name}/{plan.trunk}"
@@ -246,7 +247,7 @@ class _Builder:
         )
         fault = self._fault(Fault(risk.name, Kind(risk.mode))) if trunks else None
         mode = tables.Mode(
-            risk.mode, f"{risk.name}/{risk.mode}", risk.mtbf, self._repair(risk.repair), fault=fault
+            risk.mode, cause_name(risk.name, risk), risk.mtbf, self._repair(risk.repair), fault=fault
         )
         self.units.append(tables.Unit(risk.name, (mode,), takes_units=tuple(taken), takes_trunks=trunks))
 

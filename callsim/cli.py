@@ -25,6 +25,15 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> float | N
     return None if text is None else _quantity(parse_share, text)
 
 
+def _shares(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[float, ...]:
+    from carriers.units import parse_share  # noqa: PLC0415 - only once it is known to be ours
+
+    found = tuple(_quantity(parse_share, text) for text in texts)
+    if any(share >= 1 for share in found):
+        raise click.BadParameter("a risk is more than 0% and less than 100%")
+    return found
+
+
 def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     from carriers.units import parse_duration  # noqa: PLC0415 - only once it is known to be ours
 
@@ -261,6 +270,39 @@ def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **share
 
 
 @main.command()
+@click.argument("scenario", type=_FILE)
+@_options
+@_OUT
+@click.option(
+    "--risk",
+    "risks",
+    metavar="SHARE",
+    callback=_shares,
+    multiple=True,
+    help="Share of windows that may break it, like 1%; several may be given.  [default: 0.1%, 1%, 5%, 10%]",
+)
+@click.option("--objective", metavar="NAME", help="Only this objective of the terms, like availability.")
+@click.option(
+    "--parameters-uncertain",
+    "uncertain",
+    type=_FILE,
+    metavar="FILE",
+    help="What is not known of the failure data: counts, or a median with a 95 % point.",
+)
+def promise(
+    scenario: Path,
+    risks: tuple[float, ...],
+    objective: str | None,
+    uncertain: Path | None,
+    **shared: Any,  # noqa: ANN401 - what _options adds
+) -> Exit:
+    """Say what SCENARIO can promise at which risk: the highest target that few enough windows break."""
+    from callsim import commands, promise_command  # noqa: PLC0415 - heavy
+
+    return promise_command.promise(scenario, commands.RunOptions(**shared), risks, objective, uncertain)
+
+
+@main.command()
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
 def check(files: tuple[Path, ...]) -> Exit:
     """Say everything that is wrong with scenario FILEs."""
@@ -270,11 +312,12 @@ def check(files: tuple[Path, ...]) -> Exit:
 
 
 @main.command()
-def schema() -> Exit:
+@click.option("--terms", is_flag=True, help="Of files of SLA terms instead.")
+def schema(terms: bool) -> Exit:
     """Print the JSON Schema of scenario files, for editors."""
     from callsim import authoring  # noqa: PLC0415 - heavy
 
-    return authoring.schema()
+    return authoring.schema(terms=terms)
 
 
 @main.command()
@@ -284,3 +327,29 @@ def init(folder: Path) -> Exit:
     from callsim import authoring  # noqa: PLC0415 - heavy
 
     return authoring.init(folder)
+
+
+@main.group()
+def sla() -> None:
+    """Read the terms of agreements."""
+
+
+_TERMS = click.argument("files", nargs=-1, required=True, type=_FILE, metavar="TERMS...")
+
+
+@sla.command("check")
+@_TERMS
+def sla_check(files: tuple[Path, ...]) -> Exit:
+    """Say everything that is wrong with files of TERMS, and what to know before they are signed."""
+    from callsim import sla_commands  # noqa: PLC0415 - heavy
+
+    return sla_commands.check(files)
+
+
+@sla.command("show")
+@click.argument("file", type=_FILE, metavar="TERMS")
+def sla_show(file: Path) -> Exit:
+    """Say in plain English what TERMS promise, exclude and pay."""
+    from callsim import sla_commands  # noqa: PLC0415 - heavy
+
+    return sla_commands.show(file)

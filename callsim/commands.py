@@ -92,7 +92,7 @@ def run_calls(path: Path, options: RunOptions, horizon: float, repeat: int) -> E
     runs.check_target(options.json)
     placed = place(scenario, horizon, repeat, options.seed, options.jobs)
     if options.json != "-":
-        say(report.placed(placed, _width(), options.quiet))
+        say(report.placed(placed, answer_width(), options.quiet))
     if options.json is not None:
         runs.write_json(options.json, {**placed.to_json(), "wall_s": placed.wall_s})
     return Exit.INTERRUPTED if placed.partial else Exit.MET
@@ -101,7 +101,7 @@ def run_calls(path: Path, options: RunOptions, horizon: float, repeat: int) -> E
 def _simulate(
     scenario: Scenario, options: RunOptions, precision: float | None, max_time: float | None
 ) -> Result:
-    with shown(scenario.name) as progress, _stopped():
+    with shown(scenario.name) as progress, stopped():
         return simulate(
             scenario,
             options.years,
@@ -114,7 +114,8 @@ def _simulate(
 
 
 @contextmanager
-def _stopped() -> Iterator[None]:
+def stopped() -> Iterator[None]:
+    """Say in one line that nothing is known yet, where a study was stopped too soon."""
     try:
         yield
     except NothingSimulatedError as error:
@@ -122,7 +123,8 @@ def _stopped() -> Iterator[None]:
         raise (StoppedError if "interrupted" in text else CallsimError)(text) from None
 
 
-def _width() -> int:
+def answer_width() -> int:
+    """Columns of an answer: those of the terminal, within reason."""
     return min(shutil.get_terminal_size((80, 40)).columns, WIDEST)
 
 
@@ -135,7 +137,7 @@ def _answer(result: Result, quiet: bool) -> str:
         blocks = "█"
     except UnicodeEncodeError:
         blocks = "#"
-    return report.terminal(result, _width(), height, blocks)
+    return report.terminal(result, answer_width(), height, blocks)
 
 
 def say(text: str) -> None:
@@ -153,7 +155,7 @@ def compare(paths: tuple[Path, ...], options: RunOptions) -> Exit:
     names = [str(path) for path in paths] if len({s.name for s in scenarios}) < len(paths) else None
     compared = _compare(scenarios, names, options)
     if options.json != "-":
-        say(_verdicts(compared) if options.quiet else side_by_side.comparison(compared, _width()))
+        say(_verdicts(compared) if options.quiet else side_by_side.comparison(compared, answer_width()))
     if options.json is not None:
         runs.write_json(options.json, compared.to_json())
     return _worst(compared)
@@ -169,7 +171,7 @@ def sweep(path: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], options: Ru
     with runs.draft(options.out, f"{scenarios[0].name}-sweep") as folder:
         compared = _compare(scenarios, [", ".join(values) for values in combinations], options)
         if options.json != "-":
-            say(_verdicts(compared) if options.quiet else side_by_side.sweep(compared, paths, _width()))
+            say(_verdicts(compared) if options.quiet else side_by_side.sweep(compared, paths, answer_width()))
         with runs.writing(options.out):
             (folder.path / "sweep.json").write_text(runs.json_text(compared.to_json()), encoding="utf-8")
             from callsim.plots import save  # noqa: PLC0415 - matplotlib is slow to import
@@ -198,7 +200,7 @@ def load_all(wanted: Iterable[tuple[Path, tuple[str, ...]]]) -> list[Scenario]:
 
 
 def _compare(scenarios: list[Scenario], names: list[str] | None, options: RunOptions) -> Comparison:
-    with shown("comparing") as progress, _stopped():
+    with shown("comparing") as progress, stopped():
         return compare_all(
             scenarios, options.years, options.seed, jobs=options.jobs, names=names, progress=progress
         )

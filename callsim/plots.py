@@ -39,6 +39,8 @@ BAD = 0.95
 """A typical bad year: so many of the years have no more downtime."""
 LABELLED = 3
 YEAR = 365.25 * 86400.0
+YEARLY = {"month": 12, "quarter": 4, "year": 1}
+"""Windows of each kind in a year."""
 TICKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 86_400.0, 864_000.0, 8_640_000.0)
 """Lengths of time that are round to people, in seconds."""
 FINE_TICKS = (
@@ -130,14 +132,16 @@ class Plots:
         limits = []
         for judgement in self._result.objectives:
             objective = judgement.objective
-            times = 12 if objective.window == "month" else 1
+            times = YEARLY.get(judgement.window)
+            if times is None:
+                continue
             if objective.name == "availability":
                 seconds = (1 - objective.target) * YEAR
             elif objective.name == "downtime":
                 seconds = objective.target * times
             else:
                 continue
-            text = f"{promised(objective)} a {objective.window}{', 12 times' if times > 1 else ''}"
+            text = f"{promised(objective)} a {judgement.window}{f', {times} times' if times > 1 else ''}"
             limits.append((f"{text}:\nallows {figures.plain_duration(seconds)}", seconds))
         return limits
 
@@ -186,7 +190,7 @@ class Plots:
     def year(self, ax: Axes | None = None) -> Axes:
         """Plot the outages of one typical bad year among those kept; raises ValueError where none is."""
         ax = ax or new_axes()
-        found = _bad_year(self._result)
+        found = bad_year(self._result)
         if found is None:
             raise ValueError("no year was kept whole; set simulation.keep_years")
         stretch, begin, end = found
@@ -285,7 +289,7 @@ def _room_for_labels(ax: Axes, lengths: list[float]) -> None:
     ax.set_xlim(0, max(lengths, default=1.0) * 1.6)
 
 
-def _bad_year(result: Result) -> tuple[Stretch, float, float] | None:
+def bad_year(result: Result) -> tuple[Stretch, float, float] | None:
     """Return the kept year at the `BAD` quantile of downtime: its stretch, begin and end."""
     years = []
     for stretch in result.study.kept:

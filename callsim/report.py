@@ -8,8 +8,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from callsim import figures
+from callsim.agreements import CreditFigures, Judgement
 from callsim.result import HOUR, Cause, Result
-from results.objectives import Judgement, Objective, Verdict
+from results.estimates import Estimate
+from results.objectives import Verdict
+from sla.objectives import Objective
 
 if TYPE_CHECKING:
     from callsim.placed import Placed
@@ -23,7 +26,7 @@ BAR = 16
 NAME = 34
 LINES_BELOW = 2
 """Where the files are, and the prompt."""
-WINDOWS = {"month": "monthly", "year": "yearly"}
+WINDOWS = {"month": "monthly", "quarter": "quarterly", "year": "yearly"}
 
 
 def verdict_line(result: Result) -> str:
@@ -55,23 +58,76 @@ def _achieved(result: Result) -> str:
 
 def _kept(judgement: Judgement) -> str:
     objective = judgement.objective
+    kind = WINDOWS.get(judgement.window, f"{judgement.window}'s")
     return (
-        f"the {WINDOWS[objective.window]} {promised(objective)} is kept in "
-        f"{figures.percent(judgement.met_share)} of {objective.window}s, "
+        f"the {kind} {promised(objective)} is kept in "
+        f"{figures.percent(judgement.met_share)} of {judgement.window}s, "
         f"the target wants {figures.plain_percent(1 - objective.risk)}"
     )
 
 
 def promised(objective: Objective) -> str:
     """Return what an objective promises: `99.99 %`, `MTTR of at most 30 min`."""
+    target = quantity(objective, objective.target)
     if objective.name == "availability":
-        return figures.plain_percent(objective.target)
-    target = figures.exact_duration(objective.target)
-    return {
-        "mttr": f"MTTR of at most {target}",
-        "mtbf": f"MTBF of at least {target}",
-        "downtime": f"downtime of at most {target}",
-    }[objective.name]
+        text = target
+    else:
+        bound = "at least" if objective.higher_is_better else "at most"
+        text = f"{QUANTITIES[objective.name]} of {bound} {target}"
+    priority = getattr(objective, "priority", None)
+    details = [objective.scope, priority, objective.requires and f"if {objective.requires}"]
+    told = ", ".join(detail.replace("_", " ") for detail in details if detail)
+    return f"{text} ({told})" if told else text
+
+
+def brief(objective: Objective) -> str:
+    """Return what an objective promises as a table has room for it: `MTTR 30 min`, `P1 response 15 min`."""
+    target = quantity(objective, objective.target)
+    name = {"availability": "", "post_dial_delay": "p95 PDD "}.get(objective.name)
+    text = (f"{QUANTITIES[objective.name]} " if name is None else name) + target
+    priority = getattr(objective, "priority", None)
+    scope = None if objective.scope is None else objective.scope.replace("_", " ")
+    return " ".join(part for part in (scope, priority, text) if part)
+
+
+QUANTITIES = {
+    "mttr": "MTTR",
+    "time_to_restore": "time to restore",
+    "mtbf": "MTBF",
+    "downtime": "downtime",
+    "outages": "outages",
+    "post_dial_delay": "p95 post-dial delay",
+    "mos": "mean MOS",
+    "poor_calls": "poor calls",
+    "asr": "ASR",
+    "ner": "NER",
+    "packet_loss": "packet loss",
+    "latency": "latency",
+    "jitter": "jitter",
+    "support_response": "response",
+    "support_resolution": "resolution",
+    "change_request": "change",
+    "defect_fix": "defect fix",
+    "hardware_exchange": "exchange",
+    "notification": "notification",
+}
+"""What objectives are called in a sentence."""
+SHARES = ("availability", "asr", "ner", "poor_calls", "packet_loss")
+COUNTS = ("mos", "outages")
+
+
+def quantity(objective: Objective, value: float) -> str:
+    """Write a value of an objective in its own unit."""
+    if objective.name in SHARES:
+        return figures.plain_percent(value)
+    return f"{value:.10g}" if objective.name in COUNTS else figures.exact_duration(value)
+
+
+def target_of(objective: Objective, estimate: Estimate) -> str:
+    """Write an estimate of a target in the objective's own unit."""
+    if objective.name in SHARES:
+        return figures.percent(estimate)
+    return figures.number(estimate) if objective.name in COUNTS else figures.duration(estimate)
 
 
 def terminal(result: Result, width: int = 80, height: int = 40, blocks: str = "█") -> str:
@@ -101,16 +157,26 @@ def _notes(result: Result, width: int) -> list[str]:
     return [line for note in notes for line in textwrap.wrap(note, width)]
 
 
-def _objectives(result: Result, width: int) -> list[str]:
-    rows = [
-        (
-            f"{promised(j.objective)} a {j.objective.window}",
-            figures.percent(j.met_share),
-            figures.plain_percent(1 - j.objective.risk),
-            j.verdict.value,
+def objective_rows(result: Result) -> list[tuple[str, ...]]:
+    """Return a row for each objective: what, how often kept, how often wanted, verdict."""
+    names = {judgement.agreement for judgement in result.objectives}
+    rows: list[tuple[str, ...]] = []
+    for judgement in result.objectives:
+        what = f"{brief(judgement.objective)} a {judgement.window}"
+        if len(names) > 1:
+            what = f"{judgement.agreement}: {what}"
+        if judgement.verdict is None:
+            rows.append((what, "not assessed", "", ""))
+            continue
+        kept = figures.percent(judgement.met_share)
+        rows.append(
+            (what, kept, figures.plain_percent(1 - judgement.objective.risk), judgement.verdict.value)
         )
-        for j in result.objectives
-    ]
+    return rows
+
+
+def _objectives(result: Result, width: int) -> list[str]:
+    rows = objective_rows(result)
     return columns([("Objective", "windows that keep it", "wanted", "verdict"), *rows], width) if rows else []
 
 
@@ -125,6 +191,7 @@ def rows_of(result: Result) -> list[tuple[str, str]]:
     """Return the estimates with their intervals, a name and a text each."""
     rows = [
         ("Availability", figures.percent(result.availability)),
+        *_after_exclusions(result),
         ("Downtime", f"{figures.duration(result.downtime_min_per_year.scaled(60.0))} a year"),
         (
             "Outages",
@@ -137,11 +204,41 @@ def rows_of(result: Result) -> list[tuple[str, str]]:
         failed, dropped = figures.number(result.dpm), figures.number(result.dropped_per_million)
         rows.append(("Call success", figures.percent(result.call_success)))
         rows.append(("Per million", f"{failed} calls fail, {dropped} are dropped"))
+    rows += [("Credits", credited(figures_of)) for figures_of in _credits(result)]
     delay = result.post_dial_delay_s
     if delay is not None:
         text = f"median {delay['p50']:.1f} s, p95 {delay['p95']:.1f} s, p99 {delay['p99']:.1f} s"
         rows.append(("Post-dial delay", text))
     return rows
+
+
+def _after_exclusions(result: Result) -> list[tuple[str, str]]:
+    """Write eligible and claimed availability, each where it tells something new."""
+    told, rows = figures.percent(result.availability), []
+    for name, found in (("eligible", result.accounts.eligible), ("claimed", result.accounts.claimed)):
+        if found is not None and figures.percent(found) != told:
+            told = figures.percent(found)
+            rows.append((f"  {name}", told))
+    return rows
+
+
+def _credits(result: Result) -> list[CreditFigures]:
+    """Return the portfolio's figures; each customer's are left to `result.json`."""
+    portfolio = result.accounts.portfolio
+    return [] if portfolio is None or not portfolio.promised else [portfolio]
+
+
+def credited(found: CreditFigures) -> str:
+    """Write what is paid: the mean, in money too, and the bad windows."""
+    mean = figures.percent(found.mean_share_of_fee)
+    money = ""
+    if found.fee is not None and found.mean_share_of_fee.value is not None:
+        amount = figures.significant(found.mean_share_of_fee.value * found.fee)
+        money = f" = {amount} {found.currency}"
+    return (
+        f"{mean} of the fee a window{money}; VaR95 {_share(found.var95)}, VaR99 {_share(found.var99)}, "
+        f"CVaR99 {_share(found.cvar99)}"
+    )
 
 
 def _stages(result: Result) -> str:
@@ -212,15 +309,6 @@ def _footer(result: Result, width: int) -> list[str]:
 
 def html(result: Result) -> str:
     """Return what a notebook shows."""
-    objectives = [
-        (
-            f"{promised(j.objective)} a {j.objective.window}",
-            figures.percent(j.met_share),
-            figures.plain_percent(1 - j.objective.risk),
-            j.verdict.value,
-        )
-        for j in result.objectives
-    ]
     causes = [
         (cause_name(c), _share(c.downtime_share), figures.significant(c.outages_per_year))
         for c in result.causes[:MOST_CAUSES]
@@ -228,7 +316,7 @@ def html(result: Result) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(result, 10_000))
     return (
         f"{notes}<p><b>{escape(verdict_line(result))}</b></p>"
-        + table(("objective", "windows that keep it", "wanted", "verdict"), objectives)
+        + table(("objective", "windows that keep it", "wanted", "verdict"), objective_rows(result))
         + table(("quantity", "estimate"), rows_of(result))
         + table(("cause of downtime", "share", "outages a year"), causes)
         + f"<p>{escape(' '.join(_footer(result, 10_000)))}</p>"

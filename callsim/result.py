@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from callsim.agreements import Accounts, Judgement, accounts
 from callsim.exits import Exit
 from results.estimates import Estimate, Resampling
-from results.objectives import Judgement, Objective, Verdict, judge
+from results.objectives import Verdict
 from results.summary import Summary
 from results.timeline import Stage
+from sla.reckoning import Agreement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +56,6 @@ class Result:
     scenario: Scenario
     scenario_hash: str
     study: Study
-    engine: str
     availability: Estimate
     call_success: Estimate | None
     dpm: Estimate | None
@@ -65,14 +66,20 @@ class Result:
     mttr_min: Estimate
     mttr_stages_min: Mapping[str, float | None]
     post_dial_delay_s: Mapping[str, float] | None
-    objectives: Sequence[Judgement]
+    accounts: Accounts
+    """What the agreements make of it."""
     causes: Sequence[Cause]
     units: Sequence[UnitReport]
     assumptions: Sequence[str]
 
     @property
+    def objectives(self) -> Sequence[Judgement]:
+        """What is promised, with how often it is kept."""
+        return self.accounts.judgements
+
+    @property
     def verdict(self) -> Verdict | None:
-        """The worst verdict over all objectives; None without any."""
+        """The worst verdict over all objectives that could be assessed; None without any."""
         verdicts = [judgement.verdict for judgement in self.objectives]
         for verdict in (Verdict.BREACHED, Verdict.INCONCLUSIVE, Verdict.MET):
             if verdict in verdicts:
@@ -102,17 +109,20 @@ class Result:
         def estimate(value: Estimate | None) -> dict[str, float | int | None] | None:
             return None if value is None else value.to_json()
 
-        agreement = self.scenario.sla.name if self.scenario.sla else None
         return {
             "format": FORMAT,
             "callsim": __version__,
             "scenario": self.scenario.name,
             "scenario_hash": self.scenario_hash,
             "seed": self.study.seed,
-            "engine": self.engine,
+            "engine": "evaluated",
             "years": self.study.years,
             "partial": self.study.partial,
-            "availability": {"gross": estimate(self.availability), "eligible": None, "claimed": None},
+            "availability": {
+                "gross": estimate(self.availability),
+                "eligible": estimate(self.accounts.eligible),
+                "claimed": estimate(self.accounts.claimed),
+            },
             "call_success": estimate(self.call_success),
             "dpm": estimate(self.dpm),
             "dropped_per_million": estimate(self.dropped_per_million),
@@ -123,20 +133,7 @@ class Result:
             "mttr_stages_min": dict(self.mttr_stages_min),
             "post_dial_delay_s": None if self.post_dial_delay_s is None else dict(self.post_dial_delay_s),
             "mos": None,
-            "objectives": [
-                {
-                    "agreement": agreement,
-                    "objective": judgement.objective.name,
-                    "target": judgement.objective.target,
-                    "window": judgement.objective.window,
-                    "risk": judgement.objective.risk,
-                    "met_share": judgement.met_share.to_json(),
-                    "verdict": judgement.verdict.value,
-                }
-                for judgement in self.objectives
-            ],
-            "credits": None,
-            "promise": None,
+            **accounts_json(self.accounts),
             "causes": [
                 {
                     "causes": list(cause.causes),
@@ -187,6 +184,45 @@ class Result:
         return html(self)
 
 
+def accounts_json(found: Accounts) -> dict[str, Any]:
+    """Return the keys of the contract that agreements fill."""
+    return {
+        "objectives": [
+            {
+                "agreement": judgement.agreement,
+                "objective": judgement.objective.name,
+                "target": judgement.objective.target,
+                "window": judgement.window,
+                "risk": judgement.objective.risk,
+                "met_share": judgement.met_share.to_json(),
+                "verdict": None if judgement.verdict is None else judgement.verdict.value,
+                "not_assessed": judgement.why_not,
+            }
+            for judgement in found.judgements
+        ],
+        "credits": (
+            found.portfolio.to_json() if found.portfolio is not None and found.portfolio.promised else None
+        ),
+        "customers": [
+            {"customer": figures.customer, "agreement": figures.agreement, **figures.to_json()}
+            for figures in found.customers
+            if figures.promised
+        ],
+        "promise": [
+            {
+                "agreement": judgement.agreement,
+                "objective": judgement.objective.name,
+                "window": judgement.window,
+                "risk": judgement.objective.risk,
+                "target": judgement.promise.to_json(),
+            }
+            for judgement in found.judgements
+            if judgement.promise is not None
+        ],
+        "not_assessed": list(found.not_assessed),
+    }
+
+
 def resampling(years: int, seed: int, confidence: float) -> Resampling:
     """Resamples of a run's years; the same for the same seed and number of years."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY,))))
@@ -207,15 +243,10 @@ def half_width(summary: Summary, seed: int, confidence: float) -> float:
     return (estimate.high - estimate.low) / 2 / estimate.value
 
 
-def objectives_of(scenario: Scenario) -> list[Objective]:
-    """Give the plain objectives of a scenario."""
-    if scenario.sla is None:
-        return []
-    return [Objective(o.name, o.target, o.window, o.risk) for o in scenario.sla.objectives]
-
-
-def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: str = "evaluated") -> Result:
-    """Estimate everything from a study."""
+def make_result(
+    scenario: Scenario, scenario_hash: str, study: Study, agreements: Sequence[Agreement] = ()
+) -> Result:
+    """Estimate everything from a study that was assessed under `agreements`."""
     from callsim.assumptions import assumptions_of  # noqa: PLC0415 - it reads results
 
     confidence = scenario.simulation.confidence
@@ -240,7 +271,6 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
         scenario=scenario,
         scenario_hash=scenario_hash,
         study=study,
-        engine=engine,
         availability=unavailability.scaled(-1.0, 1.0),
         call_success=calls.scaled(-1.0, 1.0) if calls else None,
         dpm=calls.scaled(1e6) if calls else None,
@@ -253,7 +283,7 @@ def make_result(scenario: Scenario, scenario_hash: str, study: Study, engine: st
         mttr_min=again.ratio(down / 60.0, summary.outages, count),
         mttr_stages_min=stages,
         post_dial_delay_s=dict(zip(("p50", "p95", "p99"), delays, strict=True)) if delays else None,
-        objectives=[judge(objective, summary, confidence) for objective in objectives_of(scenario)],
+        accounts=accounts(agreements, study.reckonings, again),
         causes=_causes(summary, float(years)),
         units=_units(summary, float(years)),
         assumptions=assumptions_of(scenario),

@@ -15,9 +15,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from callsim.errors import WriteError
+from callsim.ledger_plan import plan_of
+from callsim.ledgers import customer_ledger, ledger_of
+from callsim.outage_csv import outages_text
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
 from callsim.result import Result
+from results.ledger_file import ledger_text
 
 
 class Draft:
@@ -118,6 +124,31 @@ def write_run(
             folder / "incidents.csv", INCIDENTS, (row for k in kept for row in incident_rows(k, tables))
         )
         result.plot.save(folder)
+        if result.scenario.sla is not None or result.scenario.customers:
+            _write_year(folder, result)
+
+
+def _write_year(folder: Path, result: Result) -> None:
+    """Write the year that the plot shows as agreements are judged on it: outages as CSV, all of it as JSON.
+
+    A customer with devices of their own gets a ledger of their own.
+    """
+    from callsim.plots import bad_year  # noqa: PLC0415 - matplotlib is slow to import
+
+    found = bad_year(result)
+    if found is None:
+        return
+    stretch, begin, end = found
+    seed = result.study.seed
+    plan = plan_of(result.scenario, result.study.tables)
+    start, stop = plan.posix(np.array([begin, end])).tolist()
+    stream = ledger_of(plan, stretch, seed)
+    year = stream.between(start, stop)
+    (folder / "year-outages.csv").write_text(outages_text(year, plan.zone.timezone), encoding="utf-8")
+    (folder / "ledger.json").write_text(ledger_text(year), encoding="utf-8")
+    for name in plan.handsets:
+        own = customer_ledger(plan, stream, name, seed, stretch.stream).between(start, stop)
+        (folder / f"ledger-{name}.json").write_text(ledger_text(own), encoding="utf-8")
 
 
 def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

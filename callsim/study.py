@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from callsim.pool import pool_of
 from results.outages import DownRule, Outages, find_outages
 from results.summary import Summary, merge, summarise
 from results.timeline import Incidents, Timeline
 from sim import Replication, Tables, simulate
+from sla.reckoning import Reckoning, merge_reckonings
 
 STREAM_YEARS = 100
 """A stream's length: long enough that its warm-up costs little, short enough to share the work."""
@@ -26,6 +28,13 @@ SAFETY = 1.1
 
 Progress = Callable[[int, int, float], None]
 """Told of years done, years wanted, and the share of the time down so far."""
+
+
+class Reckoner(Protocol):
+    """Assesses a stream under agreements; it is sent to other processes."""
+
+    def __call__(self, stretch: Stretch, seed: int) -> tuple[Reckoning, ...]:
+        """Return what each agreement makes of the stream."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,8 @@ class Study:
     tables: Tables
     seed: int
     summary: Summary
+    reckonings: tuple[Reckoning, ...]
+    """What each agreement made of it."""
     years: int
     wall_s: float
     kept: tuple[Stretch, ...] = ()
@@ -68,6 +79,19 @@ class NothingSimulatedError(Exception):
     """A study was stopped before its first stream was complete."""
 
 
+class _Part(NamedTuple):
+    """What is kept of streams."""
+
+    summary: Summary
+    reckonings: tuple[Reckoning, ...]
+
+
+def _merged(parts: list[_Part]) -> _Part:
+    agreements = zip(*(part.reckonings for part in parts), strict=True)
+    reckonings = tuple(merge_reckonings(streams) for streams in agreements)
+    return _Part(merge([part.summary for part in parts]), reckonings)
+
+
 @dataclass(frozen=True)
 class _Work:
     """What a process needs to play streams."""
@@ -76,11 +100,14 @@ class _Work:
     seed: int
     keep: int
     """Streams with a number below this are returned in full."""
+    reckoner: Reckoner | None
 
-    def play(self, number: int, years: int) -> tuple[Summary, Stretch | None]:
+    def play(self, number: int, years: int) -> tuple[_Part, Stretch | None]:
         replication = next(simulate(self.tables, [(number, years)], self.seed))
         summary, outages = reduced(self.tables, replication)
-        return summary, _stretch(replication, outages) if number < self.keep else None
+        stretch = _stretch(replication, outages)
+        reckonings = () if self.reckoner is None else self.reckoner(stretch, self.seed)
+        return _Part(summary, reckonings), stretch if number < self.keep else None
 
 
 def reduced(tables: Tables, replication: Replication) -> tuple[Summary, Outages]:
@@ -109,8 +136,8 @@ def _stretch(replication: Replication, outages: Outages) -> Stretch:
 class _Tally:
     """What has come in so far."""
 
-    blocks: dict[int, Summary] = field(default_factory=dict)
-    parts: dict[int, Summary] = field(default_factory=dict)
+    blocks: dict[int, _Part] = field(default_factory=dict)
+    parts: dict[int, _Part] = field(default_factory=dict)
     """Streams whose block is not complete."""
     kept: dict[int, Stretch] = field(default_factory=dict)
     streams: int = 0
@@ -118,23 +145,23 @@ class _Tally:
     down: float = 0.0
     seconds: float = 0.0
 
-    def add(self, number: int, years: int, summary: Summary, stretch: Stretch | None) -> None:
-        self.parts[number] = summary
+    def add(self, number: int, years: int, part: _Part, stretch: Stretch | None) -> None:
+        self.parts[number] = part
         if stretch is not None:
             self.kept[number] = stretch
         self.streams += 1
         self.years += years
-        self.down += float(summary.downtime.sum())
-        self.seconds += summary.seconds
+        self.down += float(part.summary.downtime.sum())
+        self.seconds += part.summary.seconds
         block = number // BLOCK
         members = range(block * BLOCK, (block + 1) * BLOCK)
         if all(member in self.parts for member in members):
-            self.blocks[block] = merge([self.parts.pop(member) for member in members])
+            self.blocks[block] = _merged([self.parts.pop(member) for member in members])
 
-    def summary(self) -> Summary:
+    def total(self) -> _Part:
         """Sum in the order of the streams' numbers: sums of floats depend on it in their last digits."""
-        by_first = {block * BLOCK: summary for block, summary in self.blocks.items()} | self.parts
-        return merge([by_first[number] for number in sorted(by_first)])
+        by_first = {block * BLOCK: part for block, part in self.blocks.items()} | self.parts
+        return _merged([by_first[number] for number in sorted(by_first)])
 
 
 def run_study(
@@ -144,6 +171,7 @@ def run_study(
     *,
     jobs: int = 1,
     keep_years: int = 0,
+    reckoner: Reckoner | None = None,
     half_width: Callable[[Summary], float] | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -156,7 +184,7 @@ def run_study(
     begun = time.monotonic()
     deadline = math.inf if goal.max_time is None else begun + goal.max_time
     tally = _Tally()
-    work = _Work(tables, seed, math.ceil(keep_years / STREAM_YEARS))
+    work = _Work(tables, seed, math.ceil(keep_years / STREAM_YEARS), reckoner)
     partial = None
     missed = False
     try:
@@ -176,11 +204,12 @@ def run_study(
         partial = f"a worker process died after {tally.years} years"
     if not tally.streams:
         raise NothingSimulatedError(partial or "no stream was played")
-    summary = tally.summary()
+    summary, reckonings = tally.total()
     if goal.precision is not None and half_width is not None:
         missed = half_width(summary) > goal.precision
     kept = tuple(tally.kept[number] for number in sorted(tally.kept))
-    return Study(tables, seed, summary, tally.years, time.monotonic() - begun, kept, partial, missed)
+    wall_s = time.monotonic() - begun
+    return Study(tables, seed, summary, reckonings, tally.years, wall_s, kept, partial, missed)
 
 
 def _rounds(goal: Goal, tally: _Tally, half_width: Callable[[Summary], float] | None) -> Iterator[int]:
@@ -191,7 +220,7 @@ def _rounds(goal: Goal, tally: _Tally, half_width: Callable[[Summary], float] | 
     wanted = FIRST_ROUND
     while True:
         yield wanted
-        width = half_width(tally.summary())
+        width = half_width(tally.total().summary)
         if width <= goal.precision:
             return
         grow = min((width / goal.precision) ** 2 * SAFETY, 10.0)

@@ -18,12 +18,12 @@ from callsim.scenario import (
 )
 from callsim.scenario.faults import Maintenance, Refuses, Silent, StagedRepair
 from callsim.scenario.platform import AllOf, AnyOf, AtLeastUnits
-from callsim.scenario.promises import Availability, Downtime, Mtbf, Mttr
 from callsim.scenario.tree import parse
 from carriers.calendars import ALWAYS, DAY, HOUR
 from carriers.hours import parse_hours
 from carriers.laws import Empirical, Exponential, Fixed, Gamma, Lognormal, Weibull
 from carriers.profiles import PROFILES
+from sla.objectives import Availability, Downtime, Mtbf, Mttr
 
 ROOT = Path(__file__).parent.parent
 READY_MADE = sorted((ROOT / "scenarios").glob("*.yaml"))
@@ -159,10 +159,10 @@ def test_objectives_have_a_target_in_seconds_or_as_a_share(small):
     )
     kinds = [(type(objective), objective.target, objective.window) for objective in scenario.sla.objectives]
     assert kinds == [
-        (Availability, 0.999, "month"),
+        (Availability, 0.999, None),
         (Mttr, 1800.0, "year"),
-        (Mtbf, 60 * DAY, "month"),
-        (Downtime, 300.0, "month"),
+        (Mtbf, 60 * DAY, None),
+        (Downtime, 300.0, None),
     ]
 
 
@@ -341,7 +341,7 @@ def test_the_schema_is_one_and_describes_every_key():
         ("units: 2", "units: {east: 0}"),
         ("2026-03-01", "2026-03-02"),
         ("name: small", "name: small\ntimezone:"),
-        ("name: small", "name: small\nsla: {objectives: []}"),
+        ("name: small", "name: small\nsla: {objectives: {}}"),
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(small, old, new):

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from callsim.scenario.paths import find, get, item_name, write_path
+from callsim.scenario.support import KEYS
 from documents.words import Path, Trouble, unknown
 
 _REPAIRS = (
@@ -43,6 +44,7 @@ def check_parts(data: Any) -> Iterator[Trouble]:  # noqa: ANN401 - plain values
         _references,
         _site_names,
         _priorities,
+        _customers,
         _unique,
         _unused,
         _works_when,
@@ -85,23 +87,41 @@ def _site_names(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
 
 
 def _priorities(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
-    known = [str(path[-1]) for path, _ in find(data, "support.*") if path[-1] != "priority"]
+    known = [str(path[-1]) for path, _ in find(data, "support.*") if path[-1] not in KEYS]
     for path, name in find(data, "support.priority.*"):
         if isinstance(name, str) and name not in known:
             yield path, unknown("priority", name, known)
     staged = ("time", "crew", "spare")
-    if "support" in data and not any(
-        isinstance(repair, dict)
-        and any(key in repair for key in staged)
-        and repair.get("automatic") is not True
-        for pattern in _REPAIRS
-        for _, repair in find(data, pattern)
+    promised = any(key in data for key in ("sla", "customers")) or get(data, ("support", "requests"))
+    if (
+        "support" in data
+        and not promised
+        and not any(
+            isinstance(repair, dict)
+            and any(key in repair for key in staged)
+            and repair.get("automatic") is not True
+            for pattern in _REPAIRS
+            for _, repair in find(data, pattern)
+        )
     ):
-        yield ("support",), "does nothing; no repair is in stages, like `repair: {time: 2h}`"
+        yield (
+            ("support",),
+            "does nothing; nothing is promised, and no repair is in stages, like `repair: {time: 2h}`",
+        )
+
+
+def _customers(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
+    customers = [(path, item) for path, item in find(data, "customers.*") if isinstance(item, dict)]
+    without = [path for path, item in customers if "sla" not in item]
+    if "sla" not in data:
+        for path in without:
+            yield (*path, "sla"), "missing; write their `sla: FILE`, or one for all beside `customers`"
+    elif customers and not without:
+        yield ("sla",), "does nothing; every customer has terms of their own"
 
 
 def _unique(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
-    for lists in (_CAUSES, ("platform.crews",), ("platform.spares",)):
+    for lists in (_CAUSES, ("platform.crews",), ("platform.spares",), ("customers",)):
         named = chain.from_iterable(find(data, f"{pattern}.*.name") for pattern in lists)
         yield from _repeated(data, named, "give each its own name")
     for pattern in ("carriers.*.trunks", "shared_risks.*.takes", "routing.routes", "routing.advance_on"):

@@ -22,6 +22,10 @@ from documents.values import (
     Time,
     located,
 )
+from sla.terms import BlameName
+
+Blamed = Literal["provider", BlameName]
+"""Whose matter a cause is: the values of `results.ledger.Blame`."""
 
 
 class StagedRepair(Model):
@@ -64,6 +68,8 @@ class SiteFailure(Model):
     """Operating time to failure."""
     repair: Repair = Field(examples=["2h"])
     """A law from fault to restored, or `{time: LAW, crew, spare, automatic}`."""
+    blame: Blamed | None = None
+    """Whose matter it is, as contracts tell causes apart; without it the provider's."""
 
 
 class GroupFailure(SiteFailure):
@@ -86,6 +92,8 @@ class _CarrierFailure(Model):
     """Operating time to failure."""
     repair: Repair = Field(examples=["30m"])
     """A law from fault to restored, or `{time: LAW, crew, spare, automatic}`."""
+    blame: Blamed | None = None
+    """Whose matter it is, as contracts tell causes apart; without it the carrier's."""
 
 
 class Silent(_CarrierFailure):
@@ -142,6 +150,8 @@ class Maintenance(Model):
     """How long it takes."""
     notice: SecondsOrZero | None = None
     """Announced so long before; then the operator takes the trunks out for it."""
+    blame: Blamed | None = None
+    """Whose matter it is, as contracts tell causes apart; without it planned maintenance."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -178,3 +188,6 @@ class SharedRisk(Model):
     """Operating time to failure."""
     repair: Repair = Field(examples=["50m"])
     """A law from fault to restored, or `{time: LAW, crew, spare, automatic}`."""
+    blame: Blamed | None = None
+    """Whose matter it is, as contracts tell causes apart; without it the carrier's where it takes
+    carriers only, else the provider's."""

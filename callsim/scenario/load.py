@@ -9,16 +9,12 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from callsim.errors import Problem, ScenarioError
 from callsim.scenario.checks import check_parts
 from callsim.scenario.model import Scenario
-from callsim.scenario.paths import apply_overrides, get, write_path
-from callsim.scenario.tree import Tree, Unreadable, parse, read_file
-from callsim.scenario.wording import troubles_of
+from callsim.scenario.paths import apply_overrides
+from callsim.scenario.reading import read_tree, validated
 from documents.values import Model
-from documents.words import show
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
@@ -26,41 +22,9 @@ def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
 
     Raises ScenarioError with everything that is wrong.
     """
-    file = Path(path)
-    try:
-        tree = parse(read_file(file))
-    except Unreadable as error:
-        raise ScenarioError([Problem(str(path), error.line, "", str(error))]) from None
-    if not isinstance(tree.data, dict) or not tree.data:
-        what = "empty" if tree.data is None or tree.data == {} else f"{show(tree.data)}, not a mapping"
-        raise ScenarioError(
-            [Problem(str(path), None, "", f"{what}; a scenario begins like `name: five-nines`")]
-        )
+    tree = read_tree(str(path), "scenario")
     overridden = apply_overrides(tree.data, overrides)
-    scenario = None
-    troubles = list(check_parts(tree.data))
-    try:
-        scenario = Scenario.model_validate(tree.data, context={"folder": file.parent})
-    except ValidationError as error:
-        troubles += troubles_of(error, tree.data)
-    problems = _problems(str(path), tree, troubles, overridden)
-    if problems or scenario is None:
-        raise ScenarioError(problems)
-    return scenario
-
-
-def _problems(file: str, tree: Tree, troubles: Iterable[Any], overridden: Sequence[Any]) -> list[Problem]:
-    problems = [Problem(file, line, write_path(tree.data, path), text) for path, line, text in tree.troubles]
-    for path, message in troubles:
-        if any(path[: len(blank)] == blank and get(tree.data, blank) is None for blank in tree.blanks):
-            continue
-        place = write_path(tree.data, path)
-        made = path not in tree.lines
-        if any(path[: len(given)] == given or (made and given[: len(path)] == path) for given in overridden):
-            problems.append(Problem("--set", None, place, message))
-        else:
-            problems.append(Problem(file, tree.line(path), place, message))
-    return problems
+    return validated(tree, Scenario, check_parts(tree.data), overridden)
 
 
 def check_files(paths: Iterable[Path | str]) -> list[Problem]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from callsim.scenario.calls import Carrier, Routing, Service, Traffic
 from callsim.scenario.faults import SharedRisk
-from callsim.scenario.platform import Platform, Support
-from callsim.scenario.promises import Simulation, Sla
+from callsim.scenario.platform import Platform
+from callsim.scenario.promises import Agreed, Customer, Simulation, in_zone
+from callsim.scenario.support import Support
 from documents.values import Items, Model, Month, Name, TimeZone
+from sla.terms import Terms
 
 
 class Scenario(Model):
@@ -44,7 +46,23 @@ class Scenario(Model):
     """Causes that take several things at once."""
     routing: Routing | None = None
     """Which carrier gets a call, and when the next is tried."""
-    sla: Sla | None = None
-    """What is promised."""
+    sla: Agreed | None = None
+    """What is promised: terms, or the name of a file of them."""
+    customers: Items[Customer] = ()
+    """To whom it is promised; without them to one."""
     simulation: Simulation = Simulation()
     """How long is simulated."""
+
+    @field_validator("sla")
+    @classmethod
+    def _in_local_time(cls, terms: Terms | None, info: ValidationInfo) -> Terms | None:
+        """Measure what says no time zone of its own in the scenario's."""
+        return in_zone(terms, info.data.get("timezone", "UTC"))
+
+    @field_validator("customers")
+    @classmethod
+    def _in_local_time_each(
+        cls, customers: tuple[Customer, ...], info: ValidationInfo
+    ) -> tuple[Customer, ...]:
+        zone = info.data.get("timezone", "UTC")
+        return tuple(c.model_copy(update={"sla": in_zone(c.sla, zone)}) for c in customers)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from callsim.scenario.faults import GroupFailure, SiteFailure, check_window
 from carriers.calendars import ALWAYS
@@ -18,6 +16,7 @@ from documents.values import (
     Model,
     Name,
     Seconds,
+    SecondsOrZero,
     Share,
     Some,
     Time,
@@ -204,6 +203,8 @@ class Change(Model):
     """Chance that it goes wrong."""
     rollback: Time | None = None
     """How much longer it takes when it goes wrong."""
+    notice: SecondsOrZero | None = None
+    """Customers are told so long before; without it they are not told."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -309,52 +310,3 @@ class Platform(Model):
         if troubles:
             raise located(*troubles)
         return self
-
-
-class Priority(Model):
-    """How soon somebody works on an incident."""
-
-    notice: TimeOrZero = Field(examples=["2m"])
-    """From fault to a person who knows."""
-    respond: TimeOrZero = Field(examples=["15m"])
-    """From there to a person who works on it, in `hours`."""
-    hours: Hours = ALWAYS
-    """When incidents of this priority are responded to."""
-
-
-class PriorityOf(Model):
-    """Which priority an incident gets."""
-
-    service_down: Name = Field(examples=["P1"])
-    """While the service is down."""
-    redundancy_lost: Name = Field(examples=["P3"])
-    """While it is not."""
-
-
-class Support(Model):
-    """Priorities by name, and which incident gets which."""
-
-    priorities: dict[Name, Priority] = Field(alias="<priorities>")
-    """The priorities, by name."""
-    priority: PriorityOf
-    """Which incident gets which."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        named = {key: item for key, item in value.items() if key != "priority"}
-        return {"<priorities>": named} | {key: value[key] for key in ("priority",) if key in value}
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Priorities stand beside `priority`, under any name."""
-        written = handler.resolve_ref_schema(handler(schema))
-        names = written["properties"].pop("<priorities>")
-        written.update(
-            additionalProperties=next(iter(names["patternProperties"].values())), required=["priority"]
-        )
-        return written

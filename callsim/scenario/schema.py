@@ -1,4 +1,4 @@
-"""The JSON Schema of scenario files, for editors."""
+"""JSON Schemas of the YAML files, for editors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pydantic_core import CoreSchema, core_schema
 from callsim.scenario.model import Scenario
 from carriers.units import SHARE, format_duration, format_share
 from documents.laws import LAW_SCHEMA
+from documents.values import Model
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a scenario; how its parts fit together is left to `check`."""
-    return Scenario.model_json_schema(schema_generator=_Generator)
+def json_schema(root: type[Model] = Scenario) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a file, a scenario's or another; how its parts fit is left to the loader."""
+    return root.model_json_schema(schema_generator=_Generator)
 
 
 class _Generator(GenerateJsonSchema):
@@ -22,8 +23,8 @@ class _Generator(GenerateJsonSchema):
 
     def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
         written = super().generate(schema, mode)
-        _refer_to_law(written)
-        written["$defs"]["Law"] = LAW_SCHEMA
+        if _refer_to_law(written):
+            written["$defs"]["Law"] = LAW_SCHEMA
         return {"$schema": self.schema_dialect, **written}
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -41,9 +42,12 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def _refer_to_law(node: Any) -> None:  # noqa: ANN401 - JSON
-    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _refer_to_law(part)
+def _refer_to_law(node: Any) -> bool:  # noqa: ANN401 - JSON
+    """Write a reference wherever a law is described; say whether there is one."""
+    parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    found = [_refer_to_law(part) for part in parts]
     if isinstance(node, dict) and node.get("anyOf") == LAW_SCHEMA["anyOf"]:
         del node["anyOf"]
         node["$ref"] = "#/$defs/Law"
+        return True
+    return any(found)

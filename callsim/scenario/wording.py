@@ -10,18 +10,18 @@ from pydantic import Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from callsim.scenario.model import Scenario
 from documents.values import Model
 from documents.words import Path, Trouble, nearest, show
+from sla.terms import WINDOWS
 
 Models = list[tuple[str | None, type[Model]]]
 """Models that may stand somewhere, each with the tag that the union gives it."""
 
 
-def troubles_of(error: ValidationError, data: Any) -> Iterator[Trouble]:  # noqa: ANN401 - plain values
-    """Everything that is wrong with `data`, each with its path in it."""
+def troubles_of(error: ValidationError, data: Any, root: type[Model]) -> Iterator[Trouble]:  # noqa: ANN401
+    """Everything that is wrong with `data` (plain values) as a `root`, each with its path in it."""
     details = error.errors(include_url=False)
-    meant = {(*d["loc"][:-1], _meant(d)) for d in details if d["type"] == "extra_forbidden"}
+    meant = {(*d["loc"][:-1], _meant(root, d)) for d in details if d["type"] == "extra_forbidden"}
     for detail in details:
         path = _path(detail["loc"], data)
         if detail["type"] == "too_short" or (detail["type"] == "missing" and detail["loc"] in meant):
@@ -33,11 +33,11 @@ def troubles_of(error: ValidationError, data: Any) -> Iterator[Trouble]:  # noqa
                 yield (*path, *below), message
         elif detail["type"] == "missing":
             key = str(detail["loc"][-1])
-            yield (*path, key), f"missing; write for example `{key}: {_example(detail, key)}`"
+            yield (*path, key), f"missing; write for example `{key}: {_example(root, detail, key)}`"
         elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            yield _wrong_kind(detail, path)
+            yield _wrong_kind(root, detail, path)
         else:
-            yield path, _message(detail)
+            yield path, _message(root, detail)
 
 
 def _path(loc: Path, data: Any) -> Path:  # noqa: ANN401 - plain values
@@ -66,9 +66,9 @@ def _fields(model: type[Model]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _models_at(loc: Path) -> list[type[Model]]:
+def _models_at(root: type[Model], loc: Path) -> list[type[Model]]:
     """Models that may stand at a location of pydantic's."""
-    models: Models = [(None, Scenario)]
+    models: Models = [(None, root)]
     for step in loc:
         below = [
             found
@@ -88,8 +88,8 @@ def _literals(model: type[Model]) -> list[Any]:
     return [args[0] for field in model.model_fields.values() if len(args := get_args(field.annotation)) == 1]
 
 
-def _example(detail: ErrorDetails, key: str) -> str:
-    for model in _models_at(detail["loc"][:-1]):
+def _example(root: type[Model], detail: ErrorDetails, key: str) -> str:
+    for model in _models_at(root, detail["loc"][:-1]):
         field = _fields(model).get(key)
         if field is not None:
             return _example_of(field)
@@ -114,11 +114,11 @@ def _mapping(model: type[Model]) -> str:
     return "{" + ", ".join(f"{key}: {_example_of(shown[key])}" for key in keys) + "}"
 
 
-def _wrong_kind(detail: ErrorDetails, path: Path) -> Trouble:
+def _wrong_kind(root: type[Model], detail: ErrorDetails, path: Path) -> Trouble:
     """Say that the key that tells the kind of a mapping is wrong, or not there."""
     key = detail["ctx"]["discriminator"].strip("'")
     known = re.findall(r"'([^']*)'", detail["ctx"].get("expected_tags", "")) or [
-        str(literal) for model in _models_at(detail["loc"]) for literal in _literals(model)
+        str(literal) for model in _models_at(root, detail["loc"]) for literal in _literals(model)
     ]
     if detail["type"] == "union_tag_not_found":
         return (*path, key), f"missing; write one of {', '.join(known)}"
@@ -133,17 +133,17 @@ def _none_of(value: object, known: list[str]) -> str:
     return f"{show(value)} is not known here; write {right}"
 
 
-def _known_keys(detail: ErrorDetails) -> list[str]:
-    return [key for model in _models_at(detail["loc"][:-1]) for key in _fields(model)]
+def _known_keys(root: type[Model], detail: ErrorDetails) -> list[str]:
+    return [key for model in _models_at(root, detail["loc"][:-1]) for key in _fields(model)]
 
 
-def _meant(detail: ErrorDetails) -> str | None:
-    return nearest(str(detail["loc"][-1]), _known_keys(detail))
+def _meant(root: type[Model], detail: ErrorDetails) -> str | None:
+    return nearest(str(detail["loc"][-1]), _known_keys(root, detail))
 
 
-def _unknown_key(detail: ErrorDetails) -> str:
-    guess = _meant(detail)
-    right = f"did you mean '{guess}'?" if guess else f"known here: {', '.join(_known_keys(detail))}"
+def _unknown_key(root: type[Model], detail: ErrorDetails) -> str:
+    guess = _meant(root, detail)
+    right = f"did you mean '{guess}'?" if guess else f"known here: {', '.join(_known_keys(root, detail))}"
     return f"unknown key; {right}"
 
 
@@ -167,11 +167,14 @@ _TYPES: dict[str, Callable[[object], str]] = {
     "int_from_float": lambda value: _not_a_number(value, "count", "2"),
     "float_type": lambda value: _not_a_number(value, "number", "1.5"),
     "finite_number": lambda value: _not_a_number(value, "number", "1.5"),
+    "window": lambda value: (
+        f"{show(value)} is not a window; write {', '.join(WINDOWS)}, {{fixed: 720h}} or the like"
+    ),
     "works": lambda value: f"{show(value)} is no diagram; write a group, {{all: [..]}} or {{any: [..]}}",
 }
 
 
-def _message(detail: ErrorDetails) -> str:
+def _message(root: type[Model], detail: ErrorDetails) -> str:
     value, kind, ctx = detail["input"], detail["type"], detail.get("ctx", {})
     if kind in _TYPES:
         return _TYPES[kind](value)
@@ -182,13 +185,12 @@ def _message(detail: ErrorDetails) -> str:
         case "value_error":
             message = str(ctx["error"])
         case "extra_forbidden":
-            message = _unknown_key(detail)
+            message = _unknown_key(root, detail)
         case "literal_error":
             message = _none_of(value, re.findall(r"'([^']*)'", ctx["expected"]) or [ctx["expected"]])
         case "model_type" | "model_attributes_type":
-            message = (
-                f"{show(value)} is not a mapping; write it like {_mapping(_models_at(detail['loc'])[0])}"
-            )
+            example = _mapping(_models_at(root, detail["loc"])[0])
+            message = f"{show(value)} is not a mapping; write it like {example}"
         case _:
             message = detail["msg"]
     return message

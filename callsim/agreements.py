@@ -1,0 +1,274 @@
+"""What agreements make of the simulated years: verdicts, promises that can be kept, credits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carriers.units import format_duration
+from results.estimates import Estimate, Resampling, share
+from results.objectives import Verdict, judge_share
+from results.quantiles import lowest_kept, tail_mean, value_at_risk
+from results.timeline import Floats
+from sla.assessment import Customer as Holder
+from sla.objectives import Availability, Objective
+from sla.reckoning import Agreement, Reckoning
+from sla.terms import BillingCycle, FixedWindow, Measured, RollingWindow, Terms
+
+if TYPE_CHECKING:
+    from callsim.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An objective of an agreement with the share of windows that keep it."""
+
+    agreement: str
+    objective: Objective
+    window: str
+    """What its windows are called: `month`, `year`, `720h` and so on."""
+    met_share: Estimate
+    verdict: Verdict | None
+    """None where it could not be assessed."""
+    why_not: str | None
+    promise: Estimate | None
+    """Target that at most a share `risk` of the windows breaks; None where nothing tells."""
+
+
+@dataclass(frozen=True)
+class CreditFigures:
+    """What is paid for a window, as a share of a month's fee."""
+
+    customer: str | None
+    """None: all customers together, in calendar months."""
+    agreement: str
+    mean_share_of_fee: Estimate
+    var95: float
+    var99: float
+    cvar99: float
+    chronic_share: Estimate
+    """Share of the windows in which the chronic rule is fulfilled."""
+    intervals: dict[str, Estimate]
+    """Of `var95` and `var99`, by order statistics."""
+    fee: float | None
+    currency: str
+    promised: bool
+    """Whether the terms promise credits at all."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the JSON contract says, with the intervals beside."""
+        amount = None if self.fee is None else self.mean_share_of_fee.scaled(self.fee)
+        return {
+            "mean_share_of_fee": self.mean_share_of_fee.to_json(),
+            "var95": self.var95,
+            "var99": self.var99,
+            "cvar99": self.cvar99,
+            "chronic_share": self.chronic_share.value,
+            "intervals": {
+                **{name: estimate.to_json() for name, estimate in self.intervals.items()},
+                "chronic_share": self.chronic_share.to_json(),
+            },
+            "mean_amount_per_window": None if amount is None else amount.to_json(),
+            "currency": self.currency,
+        }
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Everything that the agreements of a scenario make of a run."""
+
+    judgements: tuple[Judgement, ...]
+    customers: tuple[CreditFigures, ...]
+    portfolio: CreditFigures | None
+    eligible: Estimate | None
+    """Availability after exclusions; None where agreements differ about it."""
+    claimed: Estimate | None
+    not_assessed: tuple[str, ...]
+
+
+def agreements_of(scenario: Scenario) -> tuple[Agreement, ...]:
+    """Return who holds which terms; a scenario without customers makes its promise to anybody."""
+    if not scenario.customers:
+        return () if scenario.sla is None else (Agreement(scenario.sla, Holder()),)
+    return tuple(
+        Agreement(
+            terms,
+            Holder(
+                name=customer.name,
+                fee=customer.fee,
+                fees=customer.fees,
+                users=customer.users,
+                has=frozenset(customer.has),
+            ),
+        )
+        for customer in scenario.customers
+        if (terms := customer.sla or scenario.sla) is not None
+    )
+
+
+def undertaking(scenario: Scenario) -> Agreement:
+    """Return the plainest promise there is: availability in calendar months of the scenario's time zone."""
+    measured = Measured(timezone=scenario.timezone)
+    objective = Availability(name="availability", at_least=1.0)
+    return Agreement(Terms(objectives=(objective,), measured=measured), Holder())
+
+
+def window_name(terms: Terms, objective: Objective | None = None) -> str:
+    """What a window of an objective (or of the terms) is called."""
+    if objective is not None and objective.window is not None:
+        return objective.window
+    window = terms.measured.window
+    if isinstance(window, BillingCycle):
+        return "billing month"
+    if isinstance(window, FixedWindow):
+        return f"{format_duration(window.fixed)} window"
+    if isinstance(window, RollingWindow):
+        return f"rolling {format_duration(window.rolling)}"
+    return {"calendar_month": "month", "event": "outage"}.get(window, window)
+
+
+def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], again: Resampling) -> Accounts:
+    """Draw up the accounts of a run; `again` resamples its years."""
+    pairs = list(zip(agreements, reckonings, strict=True))
+    judged: list[Judgement] = []
+    seen: dict[tuple[str, Objective], list[Floats]] = {}
+    for agreement, reckoning in pairs:
+        for number, objective in enumerate(agreement.terms.objectives):
+            had = seen.setdefault((agreement.terms.name, objective), [])
+            # Customers with the same terms on one platform see the same windows, unless it is about devices.
+            if any(np.array_equal(reckoning.actual[number], other, equal_nan=True) for other in had):
+                continue
+            had.append(reckoning.actual[number])
+            judged.append(_judgement(agreement.terms, objective, reckoning, number, again.confidence))
+    customers = tuple(_figures(agreement, reckoning, again) for agreement, reckoning in pairs)
+    return Accounts(
+        judgements=tuple(judged),
+        customers=customers,
+        portfolio=_portfolio(pairs, again) if len(pairs) > 1 else next(iter(customers), None),
+        eligible=_availability(pairs, "eligible", again),
+        claimed=_availability(pairs, "claimed", again),
+        not_assessed=tuple(dict.fromkeys(text for _, made in pairs for text in made.not_assessed)),
+    )
+
+
+def _judgement(
+    terms: Terms, objective: Objective, reckoning: Reckoning, number: int, confidence: float
+) -> Judgement:
+    met, actual, why_not = reckoning.met[number], reckoning.actual[number], reckoning.why_not[number]
+    window = window_name(terms, objective)
+    if why_not is not None:
+        nothing = share(0, 0, confidence)
+        return Judgement(terms.name, objective, window, nothing, None, why_not, None)
+    met_share, verdict = judge_share(int(met.sum()), len(met), objective.risk, confidence)
+    promise = keepable(actual, objective, objective.risk, confidence)
+    return Judgement(terms.name, objective, window, met_share, verdict, None, promise)
+
+
+def keepable(actual: Floats, objective: Objective, risk: float, confidence: float) -> Estimate | None:
+    """Estimate the best target that at most a share `risk` of windows with these values breaks.
+
+    None where a broken promise takes several windows, which one window's value does not tell.
+    """
+    if objective.consecutive > 1:
+        return None
+    values, sign = oriented(actual, objective)
+    return finite(lowest_kept(values, risk, confidence).scaled(sign))
+
+
+def oriented(actual: Floats, objective: Objective) -> tuple[Floats, float]:
+    """Return the windows' values turned so that higher is better, and the sign that turns them back.
+
+    A window that measured nothing has the best value there is.
+    """
+    if not objective.higher_is_better:
+        return -np.where(np.isnan(actual), 0.0, actual), -1.0
+    best = 1.0 if objective.name in ("availability", "asr", "ner") else np.inf
+    return np.where(np.isnan(actual), best, actual), 1.0
+
+
+def finite(estimate: Estimate) -> Estimate | None:
+    """Give nothing where the windows that measured nothing decide."""
+    ends = (estimate.value, estimate.low, estimate.high, estimate.lower, estimate.upper)
+    return estimate if all(end is None or np.isfinite(end) for end in ends) else None
+
+
+def _figures(agreement: Agreement, reckoning: Reckoning, again: Resampling) -> CreditFigures:
+    return _credit_figures(
+        agreement.customer.name,
+        agreement.terms.name,
+        reckoning.paid,
+        again.ratio(reckoning.year_paid, reckoning.year_windows, int(np.count_nonzero(reckoning.paid))),
+        share(int(reckoning.chronic.sum()), len(reckoning.chronic), again.confidence),
+        agreement.customer.fee,
+        agreement.terms.currency,
+        bool(agreement.terms.credits),
+    )
+
+
+def _portfolio(pairs: Sequence[tuple[Agreement, Reckoning]], again: Resampling) -> CreditFigures | None:
+    """Add up what all customers are paid in a month: one outage pays many credits."""
+    currencies = {agreement.terms.currency for agreement, _ in pairs}
+    fees = [agreement.customer.fee for agreement, _ in pairs]
+    if len(currencies) > 1 or (None in fees and any(fee is not None for fee in fees)):
+        return None
+    weights = np.array([1.0 if fee is None else fee for fee in fees])
+    months = np.stack([reckoning.month_paid for _, reckoning in pairs])
+    paid = weights @ months / weights.sum()
+    by_year = paid.reshape(-1, 12).sum(axis=1)
+    chronic = sum(int(reckoning.chronic.sum()) for _, reckoning in pairs)
+    windows = sum(len(reckoning.chronic) for _, reckoning in pairs)
+    return _credit_figures(
+        None,
+        ", ".join(dict.fromkeys(agreement.terms.name for agreement, _ in pairs)),
+        paid,
+        again.ratio(by_year, np.full(len(by_year), 12.0), int(np.count_nonzero(paid))),
+        share(chronic, windows, again.confidence),
+        None if None in fees else float(weights.sum()),
+        currencies.pop(),
+        any(agreement.terms.credits for agreement, _ in pairs),
+    )
+
+
+def _credit_figures(
+    customer: str | None,
+    agreement: str,
+    paid: Floats,
+    mean: Estimate,
+    chronic: Estimate,
+    fee: float | None,
+    currency: str,
+    promised: bool,
+) -> CreditFigures:
+    some = len(paid) > 0
+    return CreditFigures(
+        customer=customer,
+        agreement=agreement,
+        mean_share_of_fee=mean,
+        var95=value_at_risk(paid, 0.95) if some else 0.0,
+        var99=value_at_risk(paid, 0.99) if some else 0.0,
+        cvar99=tail_mean(paid, 0.99) if some else 0.0,
+        chronic_share=chronic,
+        intervals={
+            f"var{level}": lowest_kept(-paid, 1 - level / 100, mean.confidence).scaled(-1.0)
+            for level in (95, 99)
+        },
+        fee=fee,
+        currency=currency,
+        promised=promised,
+    )
+
+
+def _availability(
+    pairs: Iterable[tuple[Agreement, Reckoning]], kind: str, again: Resampling
+) -> Estimate | None:
+    """Estimate an availability that all agreements agree on."""
+    found = [(getattr(reckoning, kind), reckoning) for _, reckoning in pairs]
+    if not found:
+        return None
+    down, reckoning = found[0]
+    if any(not np.array_equal(other, down) for other, _ in found[1:]):
+        return None
+    return again.ratio(down, reckoning.base, reckoning.eligible_outages).scaled(-1.0, 1.0)

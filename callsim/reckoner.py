@@ -1,0 +1,52 @@
+"""Assesses simulated streams under agreements, in whichever process plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from callsim.ledger_plan import LedgerPlan, plan_of
+from callsim.ledgers import customer_ledger, ledger_of
+from callsim.scenario.model import Scenario
+from callsim.study import Stretch
+from carriers.calendars import Zone
+from results.timeline import Floats
+from sim import Tables
+from sim.draws import generator
+from sla.reckoning import Agreement, Reckoning, reckon
+
+
+@dataclass(frozen=True)
+class LedgerReckoner:
+    """Makes the ledger of a stream, and assesses it under each agreement."""
+
+    plan: LedgerPlan
+    agreements: tuple[Agreement, ...]
+
+    def __call__(self, stretch: Stretch, seed: int) -> tuple[Reckoning, ...]:
+        """Return what each agreement makes of the stream."""
+        ledger = ledger_of(self.plan, stretch, seed)
+        months = _months(self.plan.zone, stretch.years)
+        found = []
+        for agreement in self.agreements:
+            name = agreement.customer.name
+            own = customer_ledger(self.plan, ledger, name, seed, stretch.stream)
+            rng = generator(seed, stretch.stream, f"claims/{name}")
+            found.append(reckon(agreement, own, months, rng))
+        return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _months(zone: Zone, years: int) -> Floats:
+    """Bounds of the calendar months in POSIX seconds."""
+    return zone.origin + zone.month_starts(years)
+
+
+def reckoner_of(
+    scenario: Scenario, tables: Tables, agreements: Sequence[Agreement]
+) -> LedgerReckoner | None:
+    """Make what assesses a scenario's streams; None without an agreement."""
+    if not agreements:
+        return None
+    return LedgerReckoner(plan_of(scenario, tables), tuple(agreements))
