@@ -11,9 +11,11 @@ from callgen.guard import Method, Permit
 from callgen.messages import (
     Ended,
     Endpoint,
+    Event,
     Freed,
     FromWorker,
     HangUp,
+    Lost,
     Ping,
     Pinged,
     Place,
@@ -32,18 +34,6 @@ START = 20.0
 
 class LostByToolError(Exception):
     """No worker has a free slot, or it died: the tool is at fault, not a carrier."""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The worker of a call died; what became of the call is not known."""
-
-    call: int
-    at: float
-
-
-Event = Sent | Response | Ended | Lost
-"""What happens to a call: `Sent` first, `Ended` or `Lost` last."""
 
 
 class LiveCall(Protocol):
@@ -177,14 +167,14 @@ class Workers:
                 answer = worker.pings.get(ping)
                 if answer is not None and not answer.done():
                     answer.set_result(status)
-            case Sent() | Response() | Ended():
+            case Sent() | Response() | Ended() | Lost():
                 worker.calls[message.call].put_nowait(message)
 
     def _died(self, worker: _Worker, code: int) -> None:
         worker.dead = True
         now = asyncio.get_running_loop().time()
         for call, queue in worker.calls.items():
-            queue.put_nowait(Lost(call, now))
+            queue.put_nowait(Lost(call, f"its worker ended with {code}", now))
         for answer in worker.pings.values():
             if not answer.done():
                 answer.set_exception(LostByToolError(f"a worker ended with {code}"))

@@ -118,6 +118,15 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The tool has lost a call: what became of it is not known, and no carrier is to blame."""
+
+    call: int
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Freed:
     """The slot of a call that is over can be used again."""
 
@@ -152,6 +161,8 @@ class Playing:
 
 
 ToWorker = Place | HangUp | Ping | Stop
-FromWorker = Ready | Sent | Response | Ended | Freed | Pinged
+Event = Sent | Response | Ended | Lost
+"""What happens to a call: `Ended` or `Lost` comes last."""
+FromWorker = Ready | Event | Freed | Pinged
 ToRelay = Play | Stop
 FromRelay = Ready | Playing

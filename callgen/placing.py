@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from callgen.dialer import Dialer, Event, LiveCall, Lost, LostByToolError
+from callgen.dialer import Dialer, LiveCall, LostByToolError
 from callgen.guard import Guard, RefusedError
-from callgen.messages import Ended, Response, Sent
+from callgen.messages import Ended, Event, Lost, Response, Sent
 from callgen.records import Attempt, CallRecord, Outcome, outcome_of
 from carriers.routing import CallSetup, Router
 from carriers.routing import Outcome as End
@@ -117,8 +117,8 @@ class _Placing:
             case Ended():
                 self._note(ended=event.at, hung_up_by=event.hung_up_by, rtp=event.rtp)
             case Lost():
-                self._note(status=None, ended=event.at)
-                raise LostByToolError("the process with this call died")
+                self._note(status=None, reason=event.reason, ended=event.at)
+                raise LostByToolError(event.reason)
 
 
 async def _until(live: LiveCall, deadline: float) -> Event | None:

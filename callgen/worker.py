@@ -20,6 +20,7 @@ from callgen.messages import (
     Freed,
     FromWorker,
     HangUp,
+    Lost,
     Ping,
     Pinged,
     Place,
@@ -259,12 +260,12 @@ class Call(pj.Call):  # type: ignore[misc]
         self._rtp: Rtp | None = None
 
     def place(self, uri: str) -> None:
-        """Send the INVITE; what fails here is a transport error."""
+        """Send the INVITE; what fails here is ours, since transport errors are told later."""
         self.worker.tell(Sent(self.number, time.monotonic()))
         try:
             self.makeCall(uri, pj.CallOpParam(True))
         except pj.Error as error:
-            self._end(503, error.reason)
+            self._lose(error.reason)
 
     def ring(self, seconds: float | None) -> None:
         """Let a call that came in ring for so long; None: decline it."""
@@ -305,18 +306,25 @@ class Call(pj.Call):  # type: ignore[misc]
             try:
                 info = self.getInfo()
             except pj.Error:
-                self._end(503, "lost from sight")
+                self._lose("the library has forgotten it")
                 return
             if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
                 self._end(info.lastStatusCode, info.lastReason)
 
     def slot_free(self) -> bool:
         """Whether the library has forgotten the call; against a silent peer that takes 32 s (Timer B)."""
+        if self.getId() == pj.PJSUA_INVALID_ID:
+            return True  # it never had one, and to ask for more would abort the process
         try:
             self.getInfo()
         except pj.Error:
             return True
         return False
+
+    def _lose(self, reason: str) -> None:
+        self._ended_at = time.monotonic()
+        self.told = True
+        self.worker.tell(Lost(self.number, reason, self._ended_at))
 
     def _end(self, status: int, reason: str) -> None:
         if self._ended_at is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("carriers", "documents", "results", "sim", "sla")
+PACKAGES = ("callgen", "carriers", "documents", "results", "sim", "sla")
 
 
 def in_the_way() -> str | None:

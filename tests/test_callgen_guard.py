@@ -7,7 +7,7 @@ import pickle
 
 import phonenumbers
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata, shortnumberinfo
 
@@ -76,6 +76,7 @@ def test_a_disguised_emergency_number_is_known_as_one(number):
     assert reason(number) is Reason.EMERGENCY
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(EMERGENCY), st.text("0123456789", max_size=9), st.booleans())
 def test_no_spelling_and_no_prefix_gets_an_emergency_number_through(data, number, prefix, plus):
     dialled = "+" * plus + prefix + number
@@ -110,6 +111,7 @@ def test_an_emergency_number_behind_its_own_country_code_is_refused_in_every_reg
 # ---- what is let through
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(SUBSCRIBERS), st.sampled_from([str, in_full_width]))
 def test_a_subscribers_number_is_dialled_as_its_digits_whatever_the_spelling(data, number, write):
     permit = OPEN.invite(write(data.draw(spaced(number))), TRUNK)
@@ -125,6 +127,7 @@ def test_digits_that_look_like_an_emergency_number_inside_a_subscribers_number_d
     assert OPEN.invite(number, TRUNK).spend(Method.INVITE).startswith("sip:+")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_is_written_nothing_but_plus_and_digits_reaches_the_wire(number):
     try:

@@ -7,12 +7,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.dialer import Lost, LostByToolError
+from callgen.dialer import LostByToolError
 from callgen.guard import Guard, Method
-from callgen.messages import Ended, Response, Rtp, Sent
+from callgen.messages import Ended, Lost, Response, Rtp, Sent
 from callgen.pings import keep_pinging
 from callgen.placing import Line
 from callgen.records import Outcome, outcome_of
@@ -22,7 +22,8 @@ from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
 NUMBER = "+12025550100"
 HOSTS = ["a.example", "b.example", "c.example"]
 RTP = Rtp(50, 50, 0, None)
-BRIEF = 0.05
+PATIENT, BRIEF = 30.0, 0.3
+"""Timeouts in seconds: where scripts answer, and where they fall silent."""
 
 
 class ScriptedCall:
@@ -44,7 +45,7 @@ class ScriptedCall:
         if step == "end":
             return Ended(1, now, "us", RTP)
         if step == "lost":
-            return Lost(1, now)
+            return Lost(1, "lost in a test", now)
         return Response(1, step, f"reason of {step}", now)
 
     def hang_up(self):
@@ -79,15 +80,15 @@ class ScriptedDialer:
         return answer
 
 
-def router(trunks=2, order=Order.PRIORITY, health=None, failing_calls=None, weights=None):
+def router(trunks=2, order=Order.PRIORITY, health=None, failing_calls=None, weights=None, timeout=PATIENT):
     return Router(
         RoutingPolicy(
             order=order,
             routes=tuple(Route(n, (weights or [1.0] * trunks)[n]) for n in range(trunks)),
             advance_on=frozenset({408, 500, 502, 503, 504}),
-            no_reply_timeout=BRIEF,
-            progress_timeout=BRIEF,
-            ring_timeout=BRIEF,
+            no_reply_timeout=timeout,
+            progress_timeout=timeout,
+            ring_timeout=timeout,
             max_attempts=trunks,
             trunks=tuple(Trunk(f"{'abc'[n]}/1", n) for n in range(trunks)),
             carriers=tuple(Carrier("abc"[n], (n,), None, None, 0.0, None) for n in range(trunks)),
@@ -138,7 +139,7 @@ def test_an_answer_without_ringing_is_what_the_caller_hears_first():
 )
 def test_what_is_not_tried_elsewhere_ends_the_call(script, outcome, status):
     dialer = ScriptedDialer(a=script, b=ANSWERS)
-    record = call(line(dialer))
+    record = call(line(dialer, timeout=BRIEF))
     assert (record.outcome, record.status, len(record.attempts)) == (outcome, status, 1)
     assert record.pdd is None
     assert record.talk == 0.0
@@ -147,7 +148,7 @@ def test_what_is_not_tried_elsewhere_ends_the_call(script, outcome, status):
 @pytest.mark.parametrize(("script", "status"), [((503,), 503), ((100, 500), 500), ((), 408), ((100,), 408)])
 def test_a_call_advances_to_the_next_trunk(script, status):
     dialer = ScriptedDialer(a=script, b=ANSWERS)
-    record = call(line(dialer))
+    record = call(line(dialer, timeout=BRIEF))
     assert dialer.placed == [f"sip:{NUMBER}@a.example", f"sip:{NUMBER}@b.example"]
     assert [attempt.status for attempt in record.attempts] == [status, 200]
     assert (record.outcome, record.trunk) == (Outcome.ANSWERED, "b/1")
@@ -157,15 +158,16 @@ def test_a_call_advances_to_the_next_trunk(script, status):
 
 
 def test_when_every_trunk_fails_the_last_status_is_told():
-    record = call(line(ScriptedDialer(a=(), b=(503,))))
+    record = call(line(ScriptedDialer(a=(), b=(503,)), timeout=BRIEF))
     assert (record.outcome, record.status, record.trunk) == (Outcome.FAILED, 503, None)
-    assert call(line(ScriptedDialer(a=(503,), b=()))).outcome is Outcome.TIMEOUT
+    assert call(line(ScriptedDialer(a=(503,), b=()), timeout=BRIEF)).outcome is Outcome.TIMEOUT
 
 
 FINAL = st.sampled_from([200, 302, 404, 408, 486, 500, 503, 600, 603])
 SCRIPT = st.tuples(st.sampled_from([(), (100,), (100, 180), (183,)]), FINAL)
 
 
+@settings(deadline=None)
 @given(st.lists(SCRIPT, min_size=3, max_size=3))
 def test_any_answers_take_the_call_the_way_of_the_simulators_setup(scripts):
     answers = [(*provisional, final) for provisional, final in scripts]
@@ -206,7 +208,8 @@ def test_failing_calls_take_a_trunk_out():
 
 @pytest.mark.parametrize("script", [(486,), (100, 180)])
 def test_what_is_the_callees_business_does_not(script):
-    over = line(ScriptedDialer(a=script), failing_calls=CallRule(of_last=1, share=1.0, hold=60.0))
+    rule = CallRule(of_last=1, share=1.0, hold=60.0)
+    over = line(ScriptedDialer(a=script), failing_calls=rule, timeout=BRIEF)
     call(over)
     assert over.router.put_back_at(0) is None
 

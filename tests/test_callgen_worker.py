@@ -20,8 +20,9 @@ import pytest
 from callgen.dialer import SLOTS, LostByToolError, Workers
 from callgen.guard import Guard
 from callgen.lab import HOST, LabCarrier
-from callgen.messages import Answers
+from callgen.messages import Answers, Endpoint, Freed, Lost, Place
 from callgen.placing import Line
+from callgen.process import Process
 from callgen.records import CallRecord, Outcome
 from carriers.faults import Fault, Kind
 from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.skipif(
 NUMBER = "+12025550100"
 GUARD = Guard([NUMBER], [HOST])
 SOON = 10.0
+SLACK = 2.0
+"""Seconds that a busy machine may be late."""
 
 
 def line(workers: Workers, *uris: str, no_reply_timeout: float = 5.0) -> Line:
@@ -75,7 +78,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with asyncio.Runner() as runner:
-        opened = Lab(runner, Workers(2), LabCarrier(Answers(ring=0.3, talk=2.0)))
+        opened = Lab(runner, Workers(2), LabCarrier(Answers(ring=0.3, talk=1.2)))
         started = (opened.workers.__aenter__(), opened.carrier.__aenter__())
         runner.run(all_of(*started))
         yield opened
@@ -132,17 +135,17 @@ class Far:
 
 def test_an_answered_call_is_measured(lab):
     async def scene(workers, carrier):
-        record = await call(line(workers, carrier.uri), talk=1.0)
+        record = await call(line(workers, carrier.uri), talk=0.8)
         assert (record.outcome, record.status, record.reason) == (Outcome.ANSWERED, 200, "OK")
         (attempt,) = record.attempts
         instants = [attempt.sent, attempt.trying, attempt.ringing, attempt.final, attempt.ended]
         assert instants == sorted(instants)
-        assert attempt.final - attempt.ringing == pytest.approx(0.3, abs=0.2)
-        assert 1.0 <= record.talk < 1.0 + SOON
+        assert 0.25 <= attempt.final - attempt.ringing < SLACK
+        assert 0.8 <= record.talk < 0.8 + SLACK
         assert attempt.hung_up_by == "us"
         # A packet every 20 ms, both ways; the first ones may wait for the media to start.
-        assert 40 <= attempt.rtp.sent <= 50 * (record.talk + 0.1)
-        assert attempt.rtp.sent - 5 <= attempt.rtp.received <= attempt.rtp.sent + 5
+        assert 20 <= attempt.rtp.sent <= 50 * (record.talk + 0.2)
+        assert attempt.rtp.received == pytest.approx(attempt.rtp.sent, abs=10)
         assert attempt.rtp.lost == 0
 
     lab.run(scene)
@@ -152,7 +155,7 @@ def test_the_far_end_can_hang_up(lab):
     async def scene(workers, carrier):
         record = await call(line(workers, carrier.uri), talk=60.0)
         assert (record.outcome, record.attempts[0].hung_up_by) == (Outcome.ANSWERED, "far")
-        assert record.talk == pytest.approx(2.0, abs=0.5)
+        assert 1.1 <= record.talk < 1.2 + SLACK
 
     lab.run(scene)
 
@@ -222,12 +225,28 @@ def test_four_calls_at_once_and_then_the_tool_is_the_limit(lab):
     lab.run(scene)
 
 
+@pytest.mark.parametrize(("calls", "uri"), [(1, "no URI"), (SLOTS + 1, "sip:{}@{}:9")])
+def test_what_the_library_refuses_is_lost_by_the_tool(calls, uri):
+    async def scene():
+        heard = asyncio.Queue()
+        worker = Process("callgen.worker", Endpoint(HOST), heard.put_nowait, lambda code: None)
+        for number in range(calls):
+            worker.tell(Place(number, uri.format(NUMBER, HOST), 1.0))
+        async with asyncio.timeout(SOON):
+            while not isinstance(message := await heard.get(), Lost):
+                pass
+            assert message.call == calls - 1
+            assert await heard.get() == Freed(calls - 1)
+        assert await worker.close() == 0
+
+    asyncio.run(scene())
+
+
 def test_a_worker_that_dies_costs_its_calls_and_is_replaced():
     async def scene():
         with Far() as far:
             async with Workers() as workers:
-                over = line(workers, far.uri)
-                placed = asyncio.ensure_future(call(over))
+                placed = asyncio.ensure_future(call(line(workers, far.uri)))
                 await far.receive("INVITE")
                 ping = asyncio.ensure_future(workers.ping(GUARD.ping(far.uri), SOON))
                 await far.receive("OPTIONS")
@@ -239,9 +258,10 @@ def test_a_worker_that_dies_costs_its_calls_and_is_replaced():
                     await ping
                 await until(lambda: workers.free_slots == SLOTS)
                 assert workers.pids != [pid]
-                again = asyncio.ensure_future(call(over))
-                far.answer(await far.receive("INVITE"), 404)
-                assert (await again).status == 404
+                with Far() as other:
+                    again = asyncio.ensure_future(call(line(workers, other.uri)))
+                    other.answer(await other.receive("INVITE"), 404)
+                    assert (await again).status == 404
 
     asyncio.run(scene())
 

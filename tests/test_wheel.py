@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("callsim", "carriers", "documents", "results", "sim", "sla")
+PACKAGES = ("callgen", "callsim", "carriers", "documents", "results", "sim", "sla")
 
 
 @pytest.fixture(scope="module")
