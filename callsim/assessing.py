@@ -214,8 +214,8 @@ def _window(made: Assessment, index: int, width: int) -> list[str]:
             f"({figures.exact_duration(round(end - start, 3))}): {reason}"
         )
     for judged, at in judged_in(made, index):
-        state = "not assessed" if at is None else ("kept" if judged.met[at] else "BROKEN")
-        lines.append(f"  {promised(judged.objective)}: {state}; {_why(judged, at)}")
+        state = "" if at is None else ("kept; " if judged.met[at] else "BROKEN; ")
+        lines.append(f"  {promised(judged.objective)}: {state}{_why(judged, at)}")
     lines += [f"  {step}" for step in explain(made, index)]
     return [line for text in lines for line in textwrap.wrap(text, width, subsequent_indent="    ")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,26 @@ def _shares(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tu
     if any(share >= 1 for share in found):
         raise click.BadParameter("a risk is more than 0% and less than 100%")
     return found
+
+
+def _month(_: click.Context, __: click.Parameter, text: str | None) -> tuple[dt.date, dt.date] | None:
+    """Read a month as its first day, and that of the next."""
+    if text is None:
+        return None
+    try:
+        first = dt.date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is not a month; write one like 2026-10") from None
+    return first, (first + dt.timedelta(days=32)).replace(day=1)
+
+
+def _day(_: click.Context, __: click.Parameter, text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is not a date; write one like 2026-10-01") from None
 
 
 def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
@@ -353,3 +374,55 @@ def sla_show(file: Path) -> Exit:
     from callsim import sla_commands  # noqa: PLC0415 - heavy
 
     return sla_commands.show(file)
+
+
+@sla.command("assess")
+@click.argument("terms", type=_FILE)
+@click.argument("record", type=_FILE, metavar="OUTAGES.csv")
+@click.option("--month", callback=_month, metavar="YYYY-MM", help="Judge this calendar month only.")
+@click.option("--from", "start", callback=_day, metavar="DATE", help="Judge from this day on ...")
+@click.option("--to", "end", callback=_day, metavar="DATE", help="... up to this day, which is not in it.")
+@click.option(
+    "--fee", type=click.FloatRange(min=0, min_open=True), help="A month's fee, in the terms' currency."
+)
+@click.option("--users", type=click.FloatRange(min=0, min_open=True), help="How many users the customer has.")
+@click.option(
+    "--has", "has", multiple=True, metavar="NAME", help="What the terms require, like geo_redundant."
+)
+@click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON.")
+def sla_assess(
+    terms: Path,
+    record: Path,
+    month: tuple[dt.date, dt.date] | None,
+    start: dt.date | None,
+    end: dt.date | None,
+    fee: float | None,
+    users: float | None,
+    has: tuple[str, ...],
+    json: str | None,
+) -> Exit:
+    """Judge a real record of outages (CSV, or a ledger as JSON) under TERMS, with the credit arithmetic.
+
+    Ends with 1 when an objective is broken.
+    """
+    if month is not None and (start, end) != (None, None):
+        raise click.UsageError("--month and --from or --to exclude each other")
+    if (start is None) != (end is None):
+        raise click.UsageError("--from and --to go together")
+    span = month if start is None or end is None else (start, end)
+    if span is not None and span[0] >= span[1]:
+        raise click.UsageError(f"--to {span[1]} is not after --from {span[0]}")
+    from callsim import sla_judging  # noqa: PLC0415 - heavy
+
+    return sla_judging.judge(terms, record, span, fee, users, has, json)
+
+
+@sla.command("compare")
+@click.argument("record", type=_FILE, metavar="SCENARIO|OUTAGES.csv")
+@_TERMS
+@_options
+def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
+    """Say what each of TERMS pays on the same simulated years, or on the same real record."""
+    from callsim import commands, sla_judging  # noqa: PLC0415 - heavy
+
+    return sla_judging.compare(record, files, commands.RunOptions(**shared))

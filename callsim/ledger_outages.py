@@ -197,13 +197,19 @@ def _story(plan: LedgerPlan, stretch: Stretch, seed: int, planned: Flags) -> Sto
     drawn = open_time(plan.zone, plan.help.hours).add(opened, plan.help.respond.sample(rng, len(outages)))
     responded = np.where(np.isnan(responded), drawn, np.maximum(responded, opened))
     told = unknown if plan.help.notify is None else opened + plan.help.notify.sample(rng, len(outages))
+    end = np.where(outages.censored_end, np.inf, outages.end)
     return Story(
         detected=detected,
         opened=opened,
-        responded=np.where(np.isnan(opened), np.nan, np.minimum(responded, outages.end)),
-        closed=np.where(np.isnan(opened) | outages.censored_end, np.nan, outages.end),
+        responded=np.where(np.isnan(opened), np.nan, _happened(np.minimum(responded, end))),
+        closed=np.where(np.isnan(opened), np.nan, _happened(end)),
         told=told,
     )
+
+
+def _happened(t: Floats) -> Floats:
+    """Write NaN for never."""
+    return np.where(np.isfinite(t), t, np.nan)
 
 
 def _stage_end(incidents: Incidents, which: Ints, stage: Stage) -> Floats:

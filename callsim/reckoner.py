@@ -14,7 +14,9 @@ from carriers.calendars import Zone
 from results.timeline import Floats
 from sim import Tables
 from sim.draws import generator
-from sla.reckoning import Agreement, Reckoning, reckon
+from sla.assess import assess
+from sla.assessment import Assessment
+from sla.reckoning import Agreement, Reckoning, matters, reckon
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,15 @@ class LedgerReckoner:
         """Return what each agreement makes of the stream."""
         ledger = ledger_of(self.plan, stretch, seed)
         months = _months(self.plan.zone, stretch.years)
+        made: dict[tuple[object, ...], Assessment] = {}
         found = []
         for agreement in self.agreements:
-            name = agreement.customer.name
-            own = customer_ledger(self.plan, ledger, name, seed, stretch.stream)
+            name, key = agreement.customer.name, matters(agreement)
+            if key not in made:
+                own = customer_ledger(self.plan, ledger, name, seed, stretch.stream)
+                made[key] = assess(agreement.terms, own, agreement.customer)
             rng = generator(seed, stretch.stream, f"claims/{name}")
-            found.append(reckon(agreement, own, months, rng))
+            found.append(reckon(made[key], ledger, months, rng))
         return tuple(found)
 
 
@@ -43,9 +48,7 @@ def _months(zone: Zone, years: int) -> Floats:
     return zone.origin + zone.month_starts(years)
 
 
-def reckoner_of(
-    scenario: Scenario, tables: Tables, agreements: Sequence[Agreement]
-) -> LedgerReckoner | None:
+def reckoner_of(scenario: Scenario, tables: Tables, agreements: Sequence[Agreement]) -> LedgerReckoner | None:
     """Make what assesses a scenario's streams; None without an agreement."""
     if not agreements:
         return None

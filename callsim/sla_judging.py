@@ -8,8 +8,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
-from results.ledger_file import read_ledger
-from sla.assess import assess
 
 from callsim import assessing, runs, terms_comparison
 from callsim.agreements import accounts
@@ -23,16 +21,27 @@ from callsim.result import resampling
 from callsim.scenario.model import Scenario
 from callsim.terms import load_terms
 from results.ledger import Ledger
+from results.ledger_file import read_ledger
+from sla.assess import assess
 from sla.assessment import Assessment, Customer
 from sla.reckoning import Agreement
 from sla.terms import Terms
 
-Span = tuple[dt.datetime | dt.date, dt.datetime | dt.date]
+Span = tuple[dt.date, dt.date]
 
 
-def judge(terms_file: Path, record: Path, span: Span | None, customer: Customer, json: str | None) -> Exit:
+def judge(
+    terms_file: Path,
+    record: Path,
+    span: Span | None,
+    fee: float | None,
+    users: float | None,
+    has: Sequence[str],
+    json: str | None,
+) -> Exit:
     """Judge a real record under terms; ends with 1 where an objective is broken."""
     runs.check_target(json)
+    customer = Customer(fee=fee, users=users, has=frozenset(has))
     terms = load_terms(terms_file)
     made = _assessed(terms, record, span, customer)
     if json != "-":
@@ -60,11 +69,9 @@ def _read(record: Path, between: tuple[float, float] | None, timezone: str) -> L
     return ledger
 
 
-def _instant(when: dt.datetime | dt.date, zone: ZoneInfo) -> float:
-    """Return POSIX seconds; what has no zone is local time of the terms."""
-    if not isinstance(when, dt.datetime):
-        when = dt.datetime.combine(when, dt.time())
-    return (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
+def _instant(day: dt.date, zone: ZoneInfo) -> float:
+    """Return the POSIX seconds at which a local day of the terms begins."""
+    return dt.datetime.combine(day, dt.time(), zone).timestamp()
 
 
 def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) -> Exit:
@@ -79,7 +86,8 @@ def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) ->
                 f"{record}: a real record is not simulated; leave out --years, --seed and --set"
             )
         rows = [
-            terms_comparison.of_assessment(_assessed(terms, record, None, Customer())) for terms in all_terms
+            terms_comparison.of_assessment(_assessed(terms, record, None, holder(terms)))
+            for terms in all_terms
         ]
         what = str(record)
     else:
@@ -95,9 +103,7 @@ def _simulated(
     scenario: Scenario, all_terms: Sequence[Terms], options: RunOptions
 ) -> tuple[list[terms_comparison.Row], str]:
     """Assess the same simulated years under all terms, for a customer who has everything they ask for."""
-    agreements = [
-        Agreement(terms, Customer(name=terms.name, has=frozenset(required(terms)))) for terms in all_terms
-    ]
+    agreements = [Agreement(terms, holder(terms)) for terms in all_terms]
     with shown(scenario.name) as progress, stopped():
         result = simulate_under(
             scenario, agreements, options.years, options.seed, jobs=options.jobs, progress=progress
@@ -111,13 +117,13 @@ def _simulated(
     return rows, f"{study.years:,} simulated years of {scenario.name}"
 
 
-def required(terms: Terms) -> set[str]:
-    """Return everything that terms ask of a customer."""
+def holder(terms: Terms) -> Customer:
+    """Return a customer who has everything that the terms ask for."""
     found = set(terms.requires)
     for part in (*terms.objectives, *terms.credits, *(t for rule in terms.credits for t in rule.tiers)):
         if part.requires is not None:
             found.add(part.requires)
-    return found
+    return Customer(name=terms.name, has=frozenset(found))
 
 
 def _told_apart(all_terms: list[Terms], files: tuple[Path, ...]) -> list[Terms]:

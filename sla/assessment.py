@@ -71,9 +71,13 @@ class Downtime:
 
 @dataclass(frozen=True)
 class Availability:
-    """Three availabilities of each window, (w,) shares; NaN where excluded time leaves nothing of it."""
+    """Three availabilities of each window, (w,) shares; NaN where excluded time leaves nothing of it.
+
+    NaN too where the record does not tell; weighted by users or calls where the terms measure by these.
+    """
 
     windows: Windows
+    """Those of `Credits`, in the same order."""
     gross: Floats
     eligible: Floats
     claimed: Floats
@@ -92,7 +96,7 @@ class Judged:
     met: Flags
     """(w,)"""
     not_assessed: str | None = None
-    """Why it could not be judged on this record; then `actual` is NaN and `met` says nothing."""
+    """Why it could not be judged on this record; then it has no windows."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class Credits:
     """
 
     windows: Windows
+    """Windows of the terms; calendar months where these are rolling ones or events.
+
+    An objective's window belongs where it ends; of rolling windows the worst that ends in a month counts.
+    """
     by_rule: Floats
     """(r, w) shares by rule of `terms.credits`, before stacking and caps."""
     due: Floats

@@ -45,7 +45,7 @@ def _rule(made: Assessment, number: int, rule: CreditRule, window: int) -> Itera
     due = float(made.credits.by_rule[number, window])
     own = _own_windows(made, one, window)
     if not len(own):
-        yield f"{rule.objective}: none of its windows ends here."
+        yield f"{rule.objective}: none of its windows ends here, so that there is nothing to credit."
     broken = own[~one.met[own]]
     for at in broken.tolist() if len(broken) else own[:1].tolist():
         value = _claimed(made, one, at)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from results.ledger import Ledger
 from results.timeline import Floats
-from sla.assess import assess
-from sla.assessment import Customer, Flags
+from sla.assessment import Assessment, Customer, Flags
 from sla.terms import Terms
 
 YEAR_MONTHS = 12
@@ -24,6 +23,27 @@ class Agreement:
 
     terms: Terms
     customer: Customer
+
+
+def matters(agreement: Agreement) -> tuple[object, ...]:
+    """Return what an assessment depends on of an agreement: customers who share it are assessed once."""
+    terms, customer = agreement.terms, agreement.customer
+    money = terms.caps.issued_above > 0
+    for rule in terms.credits:
+        worths = [rule.flat, rule.linear and rule.linear.credit]
+        worths += [tier.credit for tier in rule.tiers] + [tier.credit for tier in rule.by_duration]
+        bases = [rule.base, *(tier.base for tier in rule.tiers)]
+        money |= any(bases) or any(worth and worth.unit not in ("share", "days") for worth in worths)
+    by_users = terms.measured.by == "user_minutes" or any(rule.per_affected_user for rule in terms.credits)
+    devices = any(objective.name == "hardware_exchange" for objective in terms.objectives)
+    return (
+        terms,
+        customer.has,
+        customer.good_standing,
+        customer.users if by_users else None,
+        (customer.fee, *sorted(customer.fees.items())) if money else None,
+        customer.name if devices else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -63,10 +83,9 @@ class Reckoning:
     eligible_outages: int
 
 
-def reckon(agreement: Agreement, ledger: Ledger, months: Floats, rng: np.random.Generator) -> Reckoning:
-    """Assess one stream; `months` are the (m + 1,) bounds of its calendar months in POSIX seconds."""
-    terms = agreement.terms
-    made = assess(terms, ledger, agreement.customer)
+def reckon(made: Assessment, ledger: Ledger, months: Floats, rng: np.random.Generator) -> Reckoning:
+    """Reduce the assessment of a stream; `months` are the (m + 1,) bounds of its months in POSIX seconds."""
+    terms = made.terms
     years = months[::YEAR_MONTHS]
     eligible = np.diff(made.downtime.eligible.before(years))
     claimed = np.diff(made.downtime.claimed.before(years))

@@ -50,7 +50,8 @@ def test_run_prints_one_screen_and_leaves_a_folder(tmp_path):
     plots = {f"{plot}.{kind}" for plot in ("downtime", "causes", "stages", "year") for kind in ("png", "svg")}
     tables = {"timeline.csv", "outages.csv", "incidents.csv"}
     found = {file.name for file in folder.iterdir()}
-    assert found == plots | tables | {"result.json", "timing.json", "scenario.yaml"}
+    judged = {"year-outages.csv", "ledger.json"}
+    assert found == plots | tables | judged | {"result.json", "timing.json", "scenario.yaml"}
     assert (folder / "scenario.yaml").read_text() == CALLS.read_text()
     result = json.loads((folder / "result.json").read_text())
     assert result["years"] == 20

@@ -1,93 +1,24 @@
 """Ledgers of simulated streams: whose matter an outage is, who knew of it when, what was asked for."""
 
-import pickle
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ledger_cases import same
-from scipy import stats
+from ledger_plays import CARRIER, PBX, SCENARIOS, SEED, Played, play
 
 from callsim.assumptions import assumptions_of
 from callsim.build import build
 from callsim.causes import blames_of
-from callsim.ledger_plan import plan_of
-from callsim.ledgers import customer_ledger, ledger_of
+from callsim.ledgers import ledger_of
 from callsim.outage_csv import outages_text, read_outages
 from callsim.scenario import load_scenario
 from callsim.study import Stretch
-from carriers.calendars import DAY, HOUR, WEEK, Zone
-from carriers.hours import parse_hours
+from carriers.calendars import DAY, HOUR
 from results.ledger import CORE_VOICE, Blame, Kind
 from results.ledger_file import ledger_text, parse_ledger
-from results.open_time import OpenTime
 from results.outages import DownRule, find_outages
 from results.timeline import ClosedBy, Condition, Incidents, Timeline
-from sim import simulate
-
-SCENARIOS = Path(__file__).parent.parent / "scenarios"
-SEED = 7
-
-PBX = """\
-name: pbx
-starts: 2026-01-01
-timezone: Europe/London
-platform:
-  groups:
-    - name: pbx
-      units: 2
-      need: 2
-      failures: [{mode: hardware, mtbf: %(mtbf)s, repair: {time: %(repair)s}}]
-%(changes)s
-support:
-  P1: {notice: %(notice)s, respond: 10m}
-  P3: {notice: 5m, respond: 2h}
-  priority: {service_down: P1, redundancy_lost: P3}
-%(more)s
-sla:
-  objectives: [{name: availability, at_least: 99.9%%}]
-"""
-CARRIER = """\
-name: carrier
-starts: 2026-01-01
-timezone: Europe/London
-traffic: {busy_hour_calls: 600, hold_time: 3m}
-carriers:
-  - name: atlantic
-    trunks: ["sip:sbc1.atlantic.example"]
-    failures:
-      - {mode: silent, mtbf: 30d, repair: 1h}
-      - {mode: maintenance, every: 30d, window: "Tue 01:00-05:00", lasts: 45m, notice: 7d}
-routing: {order: priority, routes: [atlantic]}
-"""
-
-
-class Played:
-    """A scenario with one of its streams."""
-
-    def __init__(self, file, years=10, stream=0):
-        self.scenario = load_scenario(file)
-        tables = build(self.scenario)
-        self.plan = pickle.loads(pickle.dumps(plan_of(self.scenario, tables)))
-        run = next(simulate(tables, [(stream, years)], SEED))
-        rule = DownRule(tables.down_above)
-        self.outages = find_outages(run.timeline, run.incidents, tables.zone, rule)
-        self.stretch = Stretch(stream, years, run.timeline, run.incidents, self.outages)
-        self.ledger = ledger_of(self.plan, self.stretch, SEED)
-
-    def blames(self, row):
-        """Classes of the causes of a row."""
-        table = self.ledger.outages
-        return {cause.blame for cause in table.cause_sets[table.causes[row]]}
-
-
-def play(folder, text, years=10, **values):
-    """Write a scenario, and play it."""
-    defaults = {"mtbf": "30d", "repair": "1h", "notice": "2m", "changes": "", "more": ""}
-    file = folder / "scenario.yaml"
-    file.write_text(text % (defaults | values) if "%(" in text else text)
-    return Played(file, years)
 
 
 @pytest.fixture
@@ -128,6 +59,14 @@ def test_an_outage_still_open_at_the_end_is_open_in_the_ledger(played):
     assert np.isposinf(run.ledger.outages.end[-1])
     assert np.isnan(run.ledger.outages.ticket_closed).all()
     assert np.isnan(run.ledger.requests.resolved).all()
+    assert np.isfinite(run.ledger.requests.responded).all()
+
+
+def test_a_stream_without_outages_has_an_empty_ledger(played):
+    run = played(PBX, 1, mtbf="900000y")
+    assert (len(run.outages), len(run.ledger.outages), len(run.ledger.requests)) == (0, 0, 0)
+    assert same(parse_ledger(ledger_text(run.ledger)), run.ledger)
+    assert outages_text(run.ledger).count("\n") == 1
 
 
 # ---- whose matter
@@ -311,105 +250,7 @@ def test_failing_calls_are_a_mean_over_the_calls_offered(five_nines):
     assert 0.5 < wanted < 1
 
 
-# ---- requests
-
-REQUESTS = """\
-  requests:
-    - {kind: ticket, priority: P3, every: 2d, respond: 2h, resolve: 6h, hours: "Mon-Fri 09:00-17:00",
-       waits_for_customer: 3h}
-    - {kind: change, every: 5d, resolve: {exponential: 1d}}
-    - {kind: defect, priority: S2, every: 30d, resolve: 20d}
-"""
-CUSTOMERS = """\
-customers:
-  - {name: acme, users: 120, fee: 4200/month, handsets: {count: 120, mtbf: 12y, exchange: 2d}}
-  - {name: bolt, users: 30}
-"""
-
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory):
-    return play(tmp_path_factory.mktemp("asked"), PBX.replace("sla:", f"{CUSTOMERS}sla:"), 40, more=REQUESTS)
-
-
-@pytest.mark.parametrize(
-    ("kind", "every"), [(Kind.TICKET, 2 * DAY), (Kind.CHANGE, 5 * DAY), (Kind.DEFECT, 30 * DAY)]
-)
-def test_requests_come_as_often_as_they_should(asked, kind, every):
-    requests, seconds = asked.ledger.requests, asked.ledger.end - asked.ledger.start
-    mine = requests.kind == kind
-    if kind is Kind.TICKET:
-        mine &= requests.priority == requests.priorities.index("P3")
-    low, high = stats.poisson.interval(0.999, seconds / every)
-    assert low <= mine.sum() <= high
-    spread = stats.kstest((requests.opened[mine] - asked.ledger.start) / seconds, "uniform")
-    assert spread.pvalue > 0.001
-
-
-def test_requests_are_answered_in_their_hours(asked):
-    requests, zone = asked.ledger.requests, asked.plan.zone
-    assert requests.kinds == (Kind.TICKET, Kind.CHANGE, Kind.DEFECT)
-    assert requests.priorities == ("P1", "P3", "S2")
-    assert (np.diff(requests.opened) >= 0).all()
-    tickets = (requests.kind == Kind.TICKET) & (requests.priority == 1)
-    assert set(requests.waiting[tickets]) == {3 * HOUR}
-    office = OpenTime(zone, parse_hours("Mon-Fri 09:00-17:00"))
-    opened, responded, resolved = (
-        office.before(column[tickets] - zone.origin)
-        for column in (requests.opened, requests.responded, requests.resolved)
-    )
-    assert responded - opened == pytest.approx(2 * HOUR, abs=0.01)
-    assert resolved - opened == pytest.approx(9 * HOUR, abs=0.01)
-    changes = requests.kind == Kind.CHANGE
-    assert np.isnan(requests.responded[changes]).all()
-    assert set(requests.priority[changes]) == {-1}
-    mean = (requests.resolved - requests.opened)[changes]
-    assert stats.ttest_1samp(mean, DAY).pvalue > 0.001
-
-
-def test_devices_are_those_of_their_customer(asked):
-    acme, bolt = (customer_ledger(asked.plan, asked.ledger, name, SEED, 0) for name in ("acme", "bolt"))
-    assert (acme.users, bolt.users, asked.ledger.users) == (120.0, 30.0, 150.0)
-    assert same(bolt.requests, asked.ledger.requests)
-    exchanges = acme.requests.rows(acme.requests.kind == Kind.EXCHANGE)
-    assert Kind.EXCHANGE in acme.requests.kinds
-    assert len(acme.requests) == len(bolt.requests) + len(exchanges)
-    assert exchanges.resolved - exchanges.opened == pytest.approx(2 * DAY, abs=0.002)
-    low, high = stats.poisson.interval(0.999, 120 / 12 * 40)
-    assert low <= len(exchanges) <= high
-    assert same(acme.outages, asked.ledger.outages)
-
-
-@pytest.mark.parametrize("timezone", ["Europe/London", "America/New_York", "Australia/Sydney", "UTC"])
-@pytest.mark.parametrize("hours", ["always", "Mon-Fri 09:00-17:00", "Sat 22:00-Mon 06:00", "Sun 01:30-02:30"])
-def test_open_time_is_that_of_the_calendar(timezone, hours):
-    rng = np.random.default_rng(SEED)
-    zone = Zone(load_scenario(SCENARIOS / "five-nines.yaml").starts, timezone, years=6)
-    weekly = parse_hours(hours)
-    t, seconds = rng.uniform(0, 5 * 52 * WEEK, 150), rng.exponential(20 * HOUR, 150)
-    known = OpenTime(zone, weekly)
-    wanted = [zone.add_open_time(weekly, *pair) for pair in zip(t.tolist(), seconds.tolist(), strict=True)]
-    found = known.add(t, seconds)
-    assert found == pytest.approx(wanted, abs=1e-5)
-    assert known.before(found) - known.before(t) == pytest.approx(seconds, abs=1e-5)
-
-
 # ---- a part of it
-
-
-def test_a_year_holds_the_outages_that_touch_it_whole(asked):
-    ledger = asked.ledger
-    bounds = (ledger.start + asked.plan.zone.year_starts(3)).tolist()
-    cut = (float(ledger.outages.start[20] + 1.0), bounds[2])
-    year = ledger.between(*cut)
-    assert (year.start, year.end) == cut
-    touching = (ledger.outages.end > cut[0]) & (ledger.outages.start < cut[1])
-    assert touching[20]
-    assert same(year.outages.start, ledger.outages.start[touching])
-    assert same(year.outages.end, ledger.outages.end[touching])
-    assert cut[0] <= year.requests.opened.min() <= year.requests.opened.max() < cut[1]
-    with pytest.raises(ValueError, match="must lie in the record"):
-        ledger.between(ledger.start - 1.0, ledger.end)
 
 
 def test_a_year_of_calls_has_its_conditions(five_nines):

@@ -93,13 +93,11 @@ def test_eligible_downtime_is_that_of_the_reference(found):
 def test_a_row_split_into_touching_rows_changes_nothing(found, data):
     split, notice, number = [], [], []
     for row, (start, length, cause, ahead) in enumerate(found):
-        for part in (
-            [length] if length < 2 else (lambda k: [k, length - k])(data.draw(st.integers(1, length - 1)))
-        ):
-            split.append((NOON + start, NOON + start + part, cause))
-            notice.append(NOON + found[row][0] - ahead)
+        part = data.draw(st.integers(1, length - 1)) if length > 1 else length
+        for begin, end in ((start, start + part), (start + part, start + length)):
+            split.append((NOON + begin, NOON + end, cause))
+            notice.append(NOON + start - ahead)
             number.append(row)
-            start += part
     terms = terms_of(
         excludes=[{"cause": "maintenance", "quota": "1m/month"}, {"cause": "attack"}],
         measured={"min_outage": "20s"},
@@ -146,7 +144,8 @@ def test_reasons_and_refusals_are_told():
     result = made(terms_of(excludes=[{"cause": "maintenance", "notice": "7d"}]), ledger).downtime
     assert result.excluded_reason == ("maintenance, told 7d before",)
     assert result.refused == (
-        "maintenance would be excluded, and is not where another cause that is not excluded has part in the outage.",
+        "maintenance would be excluded, and is not where another cause that is not excluded has part in the "
+        "outage.",
         "maintenance is excluded only where the customer was told 7d before: it was not.",
     )
 
