@@ -42,7 +42,7 @@ def assumptions_of(scenario: Scenario) -> list[str]:
 def _of_promises(scenario: Scenario) -> Iterator[str]:
     yield "An outage hits all users of every customer."
     if scenario.support is not None:
-        yield "Support opens a ticket when it learns of an outage; none for planned work or what is over by then."
+        yield "Support opens a ticket once it knows of an outage; none for planned work, or if it is over."
     if scenario.support is not None and scenario.support.notify is None:
         yield "Whether customers are told of outages is not known: the scenario's support has no `notify`."
     changes = scenario.platform.changes if scenario.platform else ()

@@ -32,7 +32,7 @@ class WeeklyHours:
 
     spans: tuple[tuple[float, float], ...]
 
-    @property
+    @cached_property
     def always(self) -> bool:
         """Whether it is open around the clock."""
         return self.spans == ((0.0, WEEK),)

@@ -71,7 +71,7 @@ class Conditions:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._policy = tables.routing
-        self._ids: dict[Key, int] = {}
+        self._known: dict[Key, tuple[int, State]] = {}
         self.states: list[State] = []
         self._watched: dict[Watch, Watch] = {}
         zeros, ones = np.zeros(HOURS_PER_WEEK), np.ones(HOURS_PER_WEEK)
@@ -98,18 +98,15 @@ class Conditions:
 
     def look(self, key: Key) -> tuple[int, State]:
         """Find the condition of a state, with its number."""
-        number = self._ids.get(key)
-        if number is None:
-            number = self.number(key)
-        return number, self.states[number]
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self.states), self._explore(key)
+            self.states.append(found[1])
+        return found
 
     def number(self, key: Key) -> int:
         """Number of the condition of a state; the nominal one is 0."""
-        found = self._ids.get(key)
-        if found is None:
-            found = self._ids[key] = len(self.states)
-            self.states.append(self._explore(key))
-        return found
+        return self.look(key)[0]
 
     def _explore(self, key: Key) -> State:
         if not key[0]:

@@ -69,18 +69,18 @@ class Pings:
         """When the first ping is sent that has not been taken in."""
         self._timer: Timer | None = None
 
-    def answer_is(self, status: int | None) -> None:
+    def answer_is(self, status: int | None, now: float) -> None:
         """From now on pings meet this answer, which is another one than so far."""
         if self._timer is not None:
-            self._take_in(self._env.now)
+            self._take_in(now)
         else:
-            self._next = self._router.next_ping_of(self._trunk, self._env.now)
+            self._next = self._router.next_ping_of(self._trunk, now)
         self.status = status
         self._wait = 0.0 if status is not None else self._rule.ping_timeout
         self._good = self._rule.good(status)
-        self._plan()
+        self._plan(now)
 
-    def _plan(self) -> None:
+    def _plan(self, now: float) -> None:
         """Wait for the ping that can change something, if there is one."""
         self._timer = None
         if self._health.settled(self._good):
@@ -90,24 +90,24 @@ class Pings:
         at = self._next + (count - 1) * every
         if at < not_before:
             at += math.ceil((not_before - at) / every) * every
-        wait = at + self._wait - self._env.now
+        wait = at + self._wait - now
         self._timer = Timer(self._env, wait if wait > 0.0 else 0.0, self._known)
 
     def _known(self, timer: Timer) -> None:
         if timer is self._timer:
-            if self._take_in(self._env.now + 1e-6):
+            now = self._env.now
+            if self._take_in(now + 1e-6):
                 self._learnt(self._trunk)
-            self._plan()
+            self._plan(now)
 
     def _take_in(self, now: float) -> bool:
         """Take in what became of the pings sent so far; a miss is known after its timeout."""
         changed = False
-        observe, status, wait, every = self._health.observe_ping, self.status, self._wait, self._rule.ping_every
-        sent = self._next
+        sent, wait = self._next, self._wait
         while sent + wait <= now:
-            if observe(status, sent + wait):
+            if self._health.observe_ping(self.status, sent + wait):
                 changed = True
-            sent += every
+            sent += self._rule.ping_every
         self._next = sent
         if wait and sent <= now:
             self._late(sent + wait)
@@ -121,7 +121,7 @@ class Pings:
     def _missed(self, _: Timer) -> None:
         if self._health.observe_ping(None, self._env.now):
             self._learnt(self._trunk)
-        self._plan()
+        self._plan(self._env.now)
 
 
 class WatchedCalls:
@@ -165,9 +165,8 @@ class WatchedCalls:
         self._needs = 0.0
         """Seconds from `_since` that they take at the rate of that hour."""
 
-    def watch(self, watch: Watch | None) -> None:
+    def watch(self, watch: Watch | None, now: float) -> None:
         """Watch attempts that fail as `watch` says; None: none do, the window fills with successes."""
-        now = self._env.now
         if self._timer is not None:
             self._count_seen(now)
             self._timer = None

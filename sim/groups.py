@@ -100,7 +100,7 @@ class StandbyGroup(Group):
         broken: list[Group],
         env: simpy.Environment,
         random: Randomness,
-        changed: Callable[[Incident, ClosedBy], None],
+        changed: Callable[[Incident, ClosedBy, float], None],
     ) -> None:
         super().__init__(spec, units, broken)
         self._env = env
@@ -155,8 +155,13 @@ class StandbyGroup(Group):
         del incident
 
     def _candidate(self, site: int | None) -> Member | None:
-        waiting = [unit for unit in self.units if unit.place is Place.STANDBY]
-        return min(waiting, key=lambda unit: unit.site != site, default=None)
+        elsewhere = None
+        for unit in self.units:
+            if unit.place is Place.STANDBY:
+                if unit.site == site:
+                    return unit
+                elsewhere = elsewhere or unit
+        return elsewhere
 
     def _take_over_at_once(self, unit: Member) -> bool:
         while (other := self._candidate(unit.site)) is not None:
@@ -201,7 +206,7 @@ class StandbyGroup(Group):
         self.serving += 1
         if self.serving == self.need:
             self._go()
-        self._changed(incident, ClosedBy.SWITCHOVER)
+        self._changed(incident, ClosedBy.SWITCHOVER, self._env.now)
 
 
 def build(
@@ -210,7 +215,7 @@ def build(
     broken: list[Group],
     env: simpy.Environment,
     random: Randomness,
-    changed: Callable[[Incident, ClosedBy], None],
+    changed: Callable[[Incident, ClosedBy, float], None],
 ) -> Group:
     """Make the group that the table describes; it stands in `broken` while it does not work."""
     if spec.standby is Standby.ACTIVE:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simpy.events import Event
 
+from results.timeline import ClosedBy
 from sim import tables
 from sim.recorder import Incident
 from sim.unit import Unit
@@ -52,16 +53,16 @@ def _maintenance(stream: Stream, number: int, unit: tables.Unit, calendar: table
         now = stream.env.now
         incident = stream.recorder.open_incident(number, len(unit.modes), calendar.cause, now)
         if calendar.notice > 0.0:
-            trunks.drain(unit.takes_trunks, out=True)
-        stream.show_fault(unit.takes_trunks, calendar.fault or 0, incident)
-        stream.noted(incident)
+            trunks.drain(unit.takes_trunks, True, now)
+        stream.show_fault(unit.takes_trunks, calendar.fault or 0, incident, now)
+        stream.changed(incident, ClosedBy.REPAIR, now)
         yield stream.env.timeout(lasts())
-        incident.end = stream.env.now
+        incident.end = now = stream.env.now
         for trunk in unit.takes_trunks:
-            trunks.clear(trunk, incident)
+            trunks.clear(trunk, incident, now)
         if calendar.notice > 0.0:
-            trunks.drain(unit.takes_trunks, out=False)
-        stream.noted(incident)
+            trunks.drain(unit.takes_trunks, False, now)
+        stream.changed(incident, ClosedBy.REPAIR, now)
 
     yield from _windows(stream, f"{unit.name}/{calendar.name}", calendar, work)
 

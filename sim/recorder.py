@@ -11,7 +11,6 @@ import numpy as np
 from carriers.calendars import HOUR, WEEK, Zone
 from results.timeline import ClosedBy, Condition, Floats, Incidents, Stage, Timeline
 
-
 REPAIR = int(Stage.REPAIR)
 
 
@@ -123,7 +122,8 @@ class Recorder:
         """Instants at which calls in progress were lost, and how many."""
         at = np.asarray([now for now, _, _ in self._drops])
         hours = (self._zone.local_array(at) % WEEK // HOUR).astype(int).tolist()
-        calls = np.asarray([share * carried[h] for h, (_, share, carried) in zip(hours, self._drops, strict=True)])
+        drops = zip(hours, self._drops, strict=True)
+        calls = np.asarray([share * carried[hour] for hour, (_, share, carried) in drops])
         some = calls > 0.0
         return at[some], calls[some]
 

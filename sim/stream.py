@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import simpy
@@ -33,6 +33,11 @@ class Replication:
     incidents: Incidents
 
 
+def _either(one: float, other: float) -> float:
+    """Chance of at least one of two independent events."""
+    return 1.0 - (1.0 - one) * (1.0 - other) if other else one
+
+
 class Stream:
     """The state of everything in one stream."""
 
@@ -49,7 +54,7 @@ class Stream:
         self._broken: list[Group] = []
         for group_spec in tables.groups:
             members = [self.units[u] for u in group_spec.units]
-            group = build(group_spec, list(members), self._broken, self.env, self.random, self._switched)
+            group = build(group_spec, list(members), self._broken, self.env, self.random, self.changed)
             self.groups.append(group)
             for unit in members:
                 unit.join(group, group_spec.standby, self.random)
@@ -65,11 +70,10 @@ class Stream:
             router = Router(tables.routing, phases)
             self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
-        self._in_common: dict[Incident, list[Unit]] = {}
+        self._in_common: dict[Incident, Sequence[Unit]] = {}
         """What a common cause has taken besides its own unit."""
         self._diagram = tables.works is not None
         self._counts_drops = tables.traffic is not None
-        self._lost = 0.0
         self._test_phase = [
             0.0 if g.test_every is None else self.random.uniform(f"{g.name}/test_phase")() * g.test_every
             for g in tables.groups
@@ -83,75 +87,63 @@ class Stream:
             unit.start()
         planned.start(self)
         if self.trunks is not None:
-            self.trunks.watch(self._state.watches)
+            self.trunks.watch(self._state.watches, self.env.now)
         self.env.run(until=length)
         return self.recorder.finish(length, self.conditions.condition)
 
     # ---- faults
 
-    def fail(self, unit: Unit, mode: int) -> None:
-        """Begin an incident of one unit."""
-        incident = self._begin(unit, mode)
-        if self._lost:
-            self._lose()
+    def fail(self, unit: Unit, mode: int, others: Sequence[Unit] = ()) -> None:
+        """Begin an incident of one unit; `others` of its group fail with it by a common cause."""
+        now = self.env.now
+        spec = unit.spec
+        cause, fault = spec.modes[mode].cause, spec.modes[mode].fault
+        incident = self.recorder.open_incident(unit.index, mode, cause, now)
+        lost = unit.take(incident)
+        for number in spec.takes_units:
+            lost = _either(lost, self.units[number].take(incident))
+        if fault is not None:
+            self.show_fault(spec.takes_trunks, fault, incident, now)
+        if others:
+            self._in_common[incident] = others
+            for other in others:
+                lost = _either(lost, other.take(incident))
+        if lost and self._counts_drops:
+            self._drop(lost, None, now)
         if self._touched():
-            self._changed(incident, ClosedBy.REPAIR)
+            self.changed(incident, ClosedBy.REPAIR, now)
         self.repairs.begin(incident)
 
     def fail_group(self, unit: Unit, mode: int) -> None:
         """Begin an incident that takes the unit's whole group: one common cause, one repair."""
         assert unit.group is not None  # only modes of grouped units have a common-cause share
-        incident = self._begin(unit, mode)
-        self._in_common[incident] = others = [u for u in self._members(unit.group) if u is not unit]
-        for other in others:
-            self._take(other, incident)
-        self._lose()
-        self._changed(incident, ClosedBy.REPAIR)
-        self.repairs.begin(incident)
+        self.fail(unit, mode, [other for other in self._members(unit.group) if other is not unit])
 
     def _members(self, group: Group) -> list[Unit]:
         return [self.units[u] for u in self.tables.groups[self._group_numbers[id(group)]].units]
 
-    def _begin(self, unit: Unit, mode: int) -> Incident:
-        spec = unit.spec.modes[mode]
-        incident = self.recorder.open_incident(unit.index, mode, spec.cause, self.env.now)
-        lost = unit.take(incident)
-        if self._counts_drops:
-            self._lost = lost
-        if unit.spec.takes_units:
-            for other in unit.spec.takes_units:
-                self._take(self.units[other], incident)
-        if spec.fault is not None:
-            self.show_fault(unit.spec.takes_trunks, spec.fault, incident)
-        return incident
-
-    def show_fault(self, trunks: tuple[int, ...], fault: int, incident: Incident) -> None:
+    def show_fault(self, trunks: tuple[int, ...], fault: int, incident: Incident, now: float) -> None:
         """Let trunks show a fault, and lose the calls in progress that it drops."""
         assert self.trunks is not None  # only scenarios with carriers have faults
         for trunk in trunks:
-            if self.trunks.show(trunk, fault, incident) and self._counts_drops:
-                self._drop(1.0, trunk)
-
-    def _take(self, unit: Unit, incident: Incident, planned_work: bool = False) -> None:
-        share = unit.take(incident, planned_work)
-        if share and self._counts_drops:
-            self._lost = 1.0 - (1.0 - self._lost) * (1.0 - share)
+            if self.trunks.show(trunk, fault, incident, now) and self._counts_drops:
+                self._drop(1.0, trunk, now)
 
     def _restored(self, incident: Incident) -> None:
         unit = self.units[incident.unit]
         spec = unit.spec
-        incident.end = self.env.now
+        incident.end = now = self.env.now
         unit.give(incident)
-        for other in spec.takes_units:
-            self.units[other].give(incident)
+        for number in spec.takes_units:
+            self.units[number].give(incident)
         if incident in self._in_common:
             for member in self._in_common.pop(incident):
                 member.give(incident)
         if spec.takes_trunks and self.trunks is not None:
             for trunk in spec.takes_trunks:
-                self.trunks.clear(trunk, incident)
+                self.trunks.clear(trunk, incident, now)
         if self._touched():
-            self._changed(incident, ClosedBy.REPAIR)
+            self.changed(incident, ClosedBy.REPAIR, now)
 
     def latent_fault(self, unit: Unit) -> None:
         """Wait for the next test of the group, if there are any, to find a fault of a standby unit."""
@@ -166,31 +158,25 @@ class Stream:
 
     def take_planned(self, unit: Unit, incident: Incident) -> None:
         """Take a unit out for planned work."""
-        self._take(unit, incident, planned_work=True)
+        unit.take(incident, planned=True)
         if self._touched():
-            self._changed(incident, ClosedBy.REPAIR)
+            self.changed(incident, ClosedBy.REPAIR, self.env.now)
 
     def give_planned(self, unit: Unit, incident: Incident) -> None:
         """Put a unit back after planned work."""
-        incident.end = self.env.now
+        incident.end = now = self.env.now
         unit.give(incident)
         if self._touched():
-            self._changed(incident, ClosedBy.REPAIR)
-
-    def noted(self, incident: Incident) -> None:
-        """Write down what an incident changed in the trunks."""
-        self._changed(incident, ClosedBy.REPAIR)
+            self.changed(incident, ClosedBy.REPAIR, now)
 
     # ---- what follows
 
-    def _switched(self, incident: Incident, via: ClosedBy) -> None:
-        self._changed(incident, via)
-
     def _learnt(self, trunk: int) -> None:
         assert self.trunks is not None  # only its parts call this
-        self.trunks.refresh(trunk)
+        now = self.env.now
+        self.trunks.refresh(trunk, now)
         if self.trunks.dirty:
-            self._changed(self.trunks.last_incident(trunk), ClosedBy.REROUTING)
+            self.changed(self.trunks.last_incident(trunk), ClosedBy.REROUTING, now)
 
     def call_seen(self, trunk: int, failed: bool) -> None:
         """Tell the router how an attempt went."""
@@ -210,17 +196,10 @@ class Stream:
         groups = self._broken if unit.group is None else [unit.group]
         return any(group.up < group.need for group in groups)
 
-    def _drop(self, share: float, trunk: int | None) -> None:
-        carried = self._state.carried[0 if trunk is None else trunk + 1]
-        self.recorder.drop(self.env.now, share, carried)
+    def _drop(self, share: float, trunk: int | None, now: float) -> None:
+        self.recorder.drop(now, share, self._state.carried[0 if trunk is None else trunk + 1])
         if self.on_drop is not None:
             self.on_drop(share, trunk)
-
-    def _lose(self) -> None:
-        """Lose the calls in progress on what has just failed."""
-        lost, self._lost = self._lost, 0.0
-        if lost:
-            self._drop(lost, None)
 
     def _touched(self) -> bool:
         """Whether a unit's failure or return may have changed the state of the service (most do not)."""
@@ -232,16 +211,14 @@ class Stream:
             or (self.trunks is not None and self.trunks.dirty)
         )
 
-    def _changed(self, incident: Incident | None, via: ClosedBy) -> None:
+    def changed(self, incident: Incident | None, via: ClosedBy, now: float) -> None:
         """Compare the state of the service with what was last written, and write what is new."""
         diagram = self.tables.works
         self.platform_works = not self._broken if diagram is None else works(diagram, self.groups)
         trunks = self.trunks
-        key: tuple[int, ...] = (1,) if self.platform_works else (0,)
-        if trunks is not None:
-            trunks.dirty = False
-            if self.platform_works:
-                key = (1, *trunks.codes)
+        key: tuple[int, ...] = (1, *trunks.codes) if trunks is not None else (1,)
+        if not self.platform_works:
+            key = (0,)
         number, state = self.conditions.look(key)
         self._state = state
         causes: tuple[str, ...] = ()
@@ -249,9 +226,11 @@ class Stream:
             causes = self._platform_causes()
         elif trunks is not None and state.down:
             causes = trunks.causes(key, self.conditions)
-        self.recorder.change(self.env.now, number, causes, incident, via)
+        self.recorder.change(now, number, causes, incident, via)
         if trunks is not None:
-            trunks.watch(state.watches)
+            trunks.dirty = False
+            if trunks.watching is not state.watches:
+                trunks.watch(state.watches, now)
         if state.down and self.tables.support is not None:
             self.repairs.escalate()
 

@@ -41,7 +41,6 @@ class Trunks:
     ) -> None:
         policy = tables.routing
         assert policy is not None  # the stream makes trunks only for a policy
-        self._env = env
         self._faults = tables.faults
         # By a fault's index; the last is for -1, which is none.
         self._ping_status = [ping_status(fault) for fault in (*tables.faults, None)]
@@ -63,7 +62,7 @@ class Trunks:
             if policy.failing_calls
             else []
         )
-        self._watching: tuple[Watch | None, ...] = ()
+        self.watching: tuple[Watch | None, ...] = ()
         self._needed: dict[Key, frozenset[int]] = {}
 
     def fault(self, trunk: int) -> Fault | None:
@@ -79,21 +78,21 @@ class Trunks:
         """Leave the failing-calls rule to calls that are really placed."""
         self._watched = []
 
-    def show(self, trunk: int, fault: int, incident: Incident) -> bool:
+    def show(self, trunk: int, fault: int, incident: Incident, now: float) -> bool:
         """Add a fault; True when calls in progress on the trunk are lost by it."""
         before = self._shown[trunk]
         self._active[trunk].append((fault, incident))
         self._last[trunk] = incident
-        self._look(trunk)
+        self._look(trunk, now)
         return self._drops_calls[fault] and not self._drops_calls[before]
 
-    def clear(self, trunk: int, incident: Incident) -> None:
+    def clear(self, trunk: int, incident: Incident, now: float) -> None:
         """Remove the fault that an incident brought."""
         self._active[trunk] = [pair for pair in self._active[trunk] if pair[1] is not incident]
         self._last[trunk] = incident
-        self._look(trunk)
+        self._look(trunk, now)
 
-    def _look(self, trunk: int) -> None:
+    def _look(self, trunk: int, now: float) -> None:
         active = self._active[trunk]
         if len(active) > 1:
             shown = max((f for f, _ in active), key=lambda f: (_severity(self._faults[f]), f))
@@ -103,19 +102,19 @@ class Trunks:
             self._shown[trunk] = shown
             status = self._ping_status[shown]
             if self._pings and status != self._pings[trunk].status:
-                self._pings[trunk].answer_is(status)
-            self.refresh(trunk)
+                self._pings[trunk].answer_is(status, now)
+            self.refresh(trunk, now)
 
-    def drain(self, trunks: tuple[int, ...], out: bool) -> None:
+    def drain(self, trunks: tuple[int, ...], out: bool, now: float) -> None:
         """Take trunks out of the routing for planned work, or put them back."""
         for trunk in trunks:
             self._drains[trunk] += 1 if out else -1
             self.router.drain(trunk, self._drains[trunk] > 0)
-            self.refresh(trunk)
+            self.refresh(trunk, now)
 
-    def refresh(self, trunk: int) -> None:
+    def refresh(self, trunk: int, now: float) -> None:
         """Bring the code of a trunk up to date."""
-        code = 2 * (self._shown[trunk] + 1) + self._health[trunk].up(self._env.now)
+        code = 2 * (self._shown[trunk] + 1) + self._health[trunk].up(now)
         if code != self.codes[trunk]:
             self.codes[trunk] = code
             self.dirty = True
@@ -147,21 +146,20 @@ class Trunks:
             for n, carrier in enumerate(self._policy.carriers)
             if any(key[1 + t] != 1 for t in carrier.trunks)
         ]
-        if not conditions.states[conditions.number(key)].down:
+        if not conditions.look(key)[1].down:
             return frozenset(needed)
         for candidate in list(needed):
             trunks = self._policy.carriers[candidate].trunks
             healed = tuple(1 if n - 1 in trunks else code for n, code in enumerate(key))
-            if conditions.states[conditions.number(healed)].down:
+            if conditions.look(healed)[1].down:
                 key = healed
                 needed.remove(candidate)
         return frozenset(needed)
 
-    def watch(self, watches: tuple[Watch | None, ...]) -> None:
+    def watch(self, watches: tuple[Watch | None, ...], now: float) -> None:
         """Watch the calls that the present state of the service makes fail."""
-        if watches is self._watching:
-            return
-        self._watching = watches
-        for calls, watch in zip(self._watched, watches, strict=False):
-            if watch is not calls.watched:
-                calls.watch(watch)
+        self.watching = watches
+        if self._watched:
+            for trunk, watch in enumerate(watches):
+                if watch is not self._watched[trunk].watched:
+                    self._watched[trunk].watch(watch, now)

@@ -13,7 +13,7 @@ from results.weekly import Index
 from sla.assessment import Credits, Customer, Flags, Judged, Windows
 from sla.consistency import objective_of
 from sla.judging import SLACK, Case, View, highest_of, judge, members
-from sla.remedies import Base, Bonus, CreditRule, Tier, Worth
+from sla.remedies import Base, Bonus, CreditRule, DurationTier, Tier, Worth
 from sla.terms import RollingWindow, Terms
 from sla.windows import bounds, fee_months, settled_in
 
@@ -190,6 +190,13 @@ def lies_in(tier: Tier, value: Floats, one: Judged) -> Flags:
     return np.asarray((value > tier.above + slack) & (value <= most))
 
 
+def lasts(tier: DurationTier, seconds: Floats) -> Flags:
+    """Whether outages of these lengths are of a tier by duration."""
+    least = -np.inf if tier.longer_than is None else tier.longer_than + SLACK["seconds"]
+    most = np.inf if tier.up_to is None else tier.up_to + SLACK["seconds"]
+    return np.asarray((seconds > least) & (seconds <= most))
+
+
 def _tiers(case: Case, rule: CreditRule, one: Judged, money: Money) -> Floats:
     broken, share = ~one.met, np.zeros(len(one.actual))
     covered = np.zeros(len(one.actual), dtype=bool)
@@ -237,16 +244,13 @@ def _by_duration(case: Case, rule: CreditRule, one: Judged, view: View, money: M
     down = case.downtime(one.objective.scope)
     found = down.outages(getattr(down, view))
     first, last = members(found, one.windows)
-    slack, total = SLACK["seconds"], np.zeros(len(one.windows))
+    total = np.zeros(len(one.windows))
     # What a tier pays may differ by window (days of service): worth by window, times outages in it.
     worths = [money.share(tier.credit, rule.base, one.windows) for tier in rule.by_duration]
     best = np.zeros(len(found.length), dtype=np.intp)
     order = sorted(range(len(worths)), key=lambda n: float(worths[n].sum()))
     for n in order:
-        tier = rule.by_duration[n]
-        longer = found.length > (-np.inf if tier.longer_than is None else tier.longer_than + slack)
-        within = found.length <= (np.inf if tier.up_to is None else tier.up_to + slack)
-        best[longer & within] = n + 1
+        best[lasts(rule.by_duration[n], found.length)] = n + 1
     for n, worth in enumerate(worths):
         counts = np.concatenate(([0], np.cumsum(best == n + 1)))
         total += worth * (counts[last] - counts[first])

@@ -13,7 +13,7 @@ from results.timeline import Floats
 from results.weekly import Index
 from sla.assessment import Assessment, Judged, Windows
 from sla.consistency import objective_of, written
-from sla.crediting import Money, lies_in
+from sla.crediting import Money, lasts, lies_in
 from sla.objectives import Objective
 from sla.remedies import CreditRule, Tier, Worth
 from sla.terms import RollingWindow
@@ -142,11 +142,7 @@ def _durations(made: Assessment, rule: CreditRule, one: Judged, at: int) -> Iter
     begin, length = made.downtime.begin, made.downtime.length
     start, end = one.windows.start[at], one.windows.end[at]
     for seconds in length[(begin >= start) & (begin < end)].tolist():
-        applies = [
-            tier
-            for tier in rule.by_duration
-            if seconds > (tier.longer_than or 0.0) and (tier.up_to is None or seconds <= tier.up_to)
-        ]
+        applies = [tier for tier in rule.by_duration if lasts(tier, np.array([seconds]))[0]]
         paid = " or ".join(_worth(made, rule, tier.credit, one, at) for tier in applies) or "nothing"
         yield f"An outage of {format_duration(seconds)}: {paid}."
 

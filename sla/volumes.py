@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from carriers.calendars import HOUR
 from carriers.laws import Fixed, Law
 from results.ledger import CallVolumes
-from results.summary import Path
 from results.timeline import Floats
 from results.weekly import LocalSpans, cut, tally
 from sla.windows import zone_around
 
-_KNOTS = 800
+_KNOTS = 700
 _SHORTEST = 0.02
 """Seconds; the shortest post-dial delay that is told apart."""
 _BLOCK = 2048
 """Windows whose percentiles are found at once, which bounds the memory."""
+
+
+class Way(NamedTuple):
+    """How late calls connected: a `Branch`, whoever carried them."""
+
+    offset: float
+    delay: Law | None
+    limit: float
 
 
 class Volumes:
@@ -58,17 +66,11 @@ class Volumes:
         """Calls of the stretches before each of the instants that they end at."""
         return np.concatenate(([0.0], np.cumsum(calls)))[np.searchsorted(self.start, t)]
 
-    def connected(self, at: Floats) -> tuple[tuple[Path, ...], Floats]:
+    def connected(self, at: Floats) -> tuple[tuple[Way, ...], Floats]:
         """Return the ways in which calls connected, and how many did before each instant: (len(at), p)."""
         branches = [branch for condition in self._calls.conditions for branch in condition.branches]
-        ways: dict[Path, int] = {}
-        way = np.array(
-            [
-                ways.setdefault(Path(b.carrier, b.attempts, b.offset, b.delay, b.limit), len(ways))
-                for b in branches
-            ],
-            dtype=np.intp,
-        )
+        ways: dict[Way, int] = {}
+        numbers = [ways.setdefault(Way(b.offset, b.delay, b.limit), len(ways)) for b in branches]
         if not branches:
             return (), np.zeros((len(at), 0))
         count = np.array([len(condition.branches) for condition in self._calls.conditions])
@@ -76,6 +78,7 @@ class Volumes:
         piece = np.repeat(np.arange(len(self.start)), many)
         nth = np.arange(len(piece)) - np.repeat(np.cumsum(many) - many, many)
         which = np.repeat((np.cumsum(count) - count)[self.condition], many) + nth
+        way = np.array(numbers)
         shares = np.stack([branch.share for branch in branches]) * self._rate
         calls = self._spans.integrate(shares, which, piece)
         slot = np.searchsorted(at, self.start, side="right")[piece]
@@ -83,7 +86,7 @@ class Volumes:
         return tuple(ways), np.cumsum(table.reshape(len(at) + 1, len(ways)), axis=0)[:-1]
 
 
-def late_percentile(ways: tuple[Path, ...], calls: Floats, share: float, target: float) -> Floats | None:
+def late_percentile(ways: tuple[Way, ...], calls: Floats, share: float, target: float) -> Floats | None:
     """Post-dial delay in seconds that a share of the connected calls does not exceed: one for each row.
 
     Each way is its offset plus its law, given that the law stays below its limit. The distribution function
@@ -112,7 +115,7 @@ def late_percentile(ways: tuple[Path, ...], calls: Floats, share: float, target:
 
 
 @lru_cache(maxsize=64)
-def _distribution(ways: tuple[Path, ...], target: float) -> tuple[Floats, Floats]:
+def _distribution(ways: tuple[Way, ...], target: float) -> tuple[Floats, Floats]:
     """Return the knots, and the distribution function of each way at them: (p, k)."""
     longest = max(2 * target, *(way.offset + _longest(way) for way in ways))
     steps = [way.offset + way.delay.mean for way in ways if isinstance(way.delay, Fixed)]
@@ -131,7 +134,7 @@ def _distribution(ways: tuple[Path, ...], target: float) -> tuple[Floats, Floats
     return knots, table
 
 
-def _longest(way: Path) -> float:
+def _longest(way: Way) -> float:
     """Seconds that practically no draw of the way's law exceeds."""
     law: Law | None = way.delay
     assert law is not None

@@ -90,3 +90,28 @@ def volumes(
         tuple(Condition(str(share), np.full(168, share)) for share in (nominal, *shares)),
         (seed,),
     )
+
+
+TIERS = [
+    {"below": "99.9%", "credit": "10%"},
+    {"below": "99%", "credit": "25%"},
+    {"below": "95%", "credit": "100%"},
+]
+GAPPED = {
+    "tiers": [{"below": "99.9%", "down_to": "95.1%", "credit": "5%"}, {"below": "95%", "credit": "10%"}]
+}
+TWO = {
+    "objectives": [{"name": "availability", "at_least": "99.9%"}, {"name": "mttr", "at_most": "1h"}],
+    "credits": [{"objective": "availability", "flat": "20%"}, {"objective": "mttr", "flat": "15%"}],
+}
+
+
+def down(hours: float, **more: object) -> Ledger:
+    """A month of 720 hours with one outage."""
+    return month((10, 10 + hours, "provider"), name="2026-09", **more)
+
+
+def year(*months: int, hours: float = 8.0, first: int = 2026, years: int = 1) -> Ledger:
+    begins = [at(f"{first + m // 12}-{m % 12 + 1:02}-10") for m in months]
+    rows = ((begin, begin + hours * HOUR, "provider") for begin in begins)
+    return record(*rows, start=at(f"{first}-01-01"), end=at(f"{first + years}-01-01"))

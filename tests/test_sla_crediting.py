@@ -6,24 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sla_cases import DAY, HOUR, NAN, Ledger, at, made, month, record, terms_of
+from sla_cases import DAY, GAPPED, HOUR, NAN, TIERS, TWO, at, down, made, month, record, terms_of, year
 
+from results.ledger import Ledger
 from sla.assess import assess
 from sla.assessment import Credits
 from sla.crediting import GapError
-from sla.explaining import explain
 from sla.terms import Terms
-
-TIERS = [
-    {"below": "99.9%", "credit": "10%"},
-    {"below": "99%", "credit": "25%"},
-    {"below": "95%", "credit": "100%"},
-]
-
-
-def down(hours: float, **more: object) -> Ledger:
-    """A month of 720 hours with one outage."""
-    return month((10, 10 + hours, "provider"), name="2026-09", **more)
 
 
 def credits_of(
@@ -43,11 +32,6 @@ def due(rule: dict[str, object], hours: float, **parts: object) -> float:
 )
 def test_the_worst_tier_that_applies_counts(hours, share):
     assert due({"tiers": TIERS}, hours) == pytest.approx(share)
-
-
-GAPPED = {
-    "tiers": [{"below": "99.9%", "down_to": "95.1%", "credit": "5%"}, {"below": "95%", "credit": "10%"}]
-}
 
 
 def test_gaps_pay_what_the_terms_say_of_them():
@@ -135,12 +119,6 @@ def test_only_the_users_who_were_affected_are_paid():
     assert result.not_assessed[0].startswith("Credits by affected user: ")
 
 
-TWO = {
-    "objectives": [{"name": "availability", "at_least": "99.9%"}, {"name": "mttr", "at_most": "1h"}],
-    "credits": [{"objective": "availability", "flat": "20%"}, {"objective": "mttr", "flat": "15%"}],
-}
-
-
 @pytest.mark.parametrize(
     ("caps", "share"),
     [
@@ -154,12 +132,6 @@ def test_stacking_then_the_cap(caps, share):
     result = made(terms_of(**TWO, caps=caps), down(8))
     assert result.credits.by_rule[:, 0].tolist() == [0.2, 0.15]
     assert result.credits.due == pytest.approx([share])
-
-
-def year(*months: int, hours: float = 8.0, first: int = 2026, years: int = 1) -> Ledger:
-    begins = [at(f"{first + m // 12}-{m % 12 + 1:02}-10") for m in months]
-    rows = ((begin, begin + hours * HOUR, "provider") for begin in begins)
-    return record(*rows, start=at(f"{first}-01-01"), end=at(f"{first + years}-01-01"))
 
 
 def test_a_years_cap_is_used_up_in_order_and_begins_anew():
@@ -345,61 +317,3 @@ def test_windows_add_up_to_the_whole(rows):
     eligible = result.downtime.eligible
     inside = np.minimum(eligible.end, at("2027-01-01")) - eligible.start
     assert result.availability.downtime.sum() == pytest.approx(inside.sum())
-
-
-def test_the_arithmetic_is_told_step_by_step():
-    terms = terms_of(**TWO, caps={"per_month": "30%"}, claims={"automatic": False, "within": "30d"})
-    assert explain(made(terms, down(8), fee=1000.0), 0) == [
-        "availability: measured 98.88888889%, promised at least 99.9%: broken.",
-        "Whenever it is broken: 20% of the monthly recurring amount.",
-        "Credit for availability: 20% of a month's amount.",
-        "mttr: measured 8h, promised at most 1h: broken.",
-        "Whenever it is broken: 15% of the monthly recurring amount.",
-        "Credit for mttr: 15% of a month's amount.",
-        "Together 20% + 15% = 35%.",
-        "Cap: at most 30% a month, so that 35% becomes 30%.",
-        "Due: 30% of 1,000.00 USD = 300.00 USD.",
-        "The customer has to claim it by 2026-10-31 00:00 (UTC).",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("rule", "told"),
-    [
-        ({"tiers": TIERS}, "Tier below 99%: 25% of the monthly recurring amount."),
-        (GAPPED, "95.05% lies in no tier; by the terms such a gap pays nothing."),
-        (
-            {"linear": {"credit": "5%", "per": "1%"}},
-            "Missed by 4.85%: 4.85 steps of 1%, each 5% of the monthly recurring amount.",
-        ),
-        (
-            {"flat": "3 service days"},
-            "Whenever it is broken: 3 service days, which is 10% of a month's amount.",
-        ),
-        (
-            {"by_duration": [{"longer_than": "2h", "credit": "10%"}]},
-            "An outage of 1d11h38m24s: 10% of the monthly recurring amount.",
-        ),
-    ],
-)
-def test_each_form_of_credit_is_told(rule, told):
-    terms = terms_of(credits=[{"objective": "availability", **rule}])
-    assert told in explain(made(terms, down(720 * 0.0495)), 0)
-
-
-def test_limits_are_told_where_they_act():
-    flat = {"credits": [{"objective": "availability", "flat": "10%"}]}
-    told = explain(made(terms_of(**flat, caps={"issued_above": 1.0}), down(8), fee=5.0), 0)
-    assert told[-2:] == ["0.50 USD is not above 1.00 USD: no credit is issued.", "No credit is due."]
-    capped = made(terms_of(**flat, caps={"per_year": "2%"}), year(1, 3, 5))
-    assert explain(capped, 5)[-3] == (
-        "Cap: at most 2% of a year's amount in a calendar year; what is left of it is 4% of a month's."
-    )
-    unpaid = made(terms_of(**flat, claims={"good_standing": True}), down(8), good_standing=False)
-    assert explain(unpaid, 0)[-2:] == [
-        "The account is not in good standing: nothing is due.",
-        "No credit is due.",
-    ]
-    kept = made(terms_of(**flat), down(0.1))
-    assert explain(kept, 0)[-1] == "No credit is due."
-    assert explain(made(terms_of(), down(8)), 0) == ["The terms promise no credit."]

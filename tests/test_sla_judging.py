@@ -13,11 +13,10 @@ from carriers.calendars import ALWAYS
 from carriers.hours import parse_hours
 from carriers.laws import Exponential, Fixed, Lognormal
 from results.ledger import Kind, Ledger, Requests
-from results.summary import Path
 from results.timeline import Branch, Condition
 from sla.answers import kept_by, open_seconds
 from sla.assessment import Judged
-from sla.volumes import late_percentile
+from sla.volumes import Way, late_percentile
 from sla.windows import zone_around
 
 OCTOBER = at("2026-10-01")
@@ -213,7 +212,7 @@ def test_post_dial_delay_is_the_percentile_of_the_calls_of_each_window():
 
 
 def test_percentiles_agree_with_the_target_however_near_it_is():
-    way = Path("atlantic", 1, 0.0, Lognormal(1.6, 3.4), 8.0)
+    way = Way(0.0, Lognormal(1.6, 3.4), 8.0)
     full = way.delay.cdf(np.array([8.0]))[0]  # type: ignore[union-attr]
     exact = 1.6 * (3.4 / 1.6) ** (float(special.ndtri(0.95 * full)) / 1.6448536269514722)
     for target in (exact * (1 - 1e-9), exact * (1 + 1e-9)):
@@ -225,7 +224,7 @@ def test_percentiles_agree_with_the_target_however_near_it_is():
 
 
 def test_a_fixed_delay_is_its_own_percentile_and_a_way_without_a_law_has_none():
-    fixed = Path("atlantic", 1, 0.5, Fixed(2.0), 8.0)
+    fixed = Way(0.5, Fixed(2.0), 8.0)
     found = late_percentile((fixed,), np.array([[3.0]]), 0.95, 6.0)
     assert found is not None
     assert found.tolist() == pytest.approx([2.5])
