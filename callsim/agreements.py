@@ -10,9 +10,9 @@ import numpy as np
 
 from carriers.units import format_duration
 from results.estimates import Estimate, Resampling, share
-from results.objectives import Verdict, judge_share
 from results.quantiles import lowest_kept, tail_mean, value_at_risk
 from results.timeline import Floats
+from results.verdicts import Verdict, judge_share
 from sla.assessment import Customer as Holder
 from sla.objectives import Availability, Objective
 from sla.reckoning import Agreement, Reckoning

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from callsim import figures
 from callsim.report import promised
 from callsim.result import Result
-from results.objectives import Verdict
+from results.verdicts import Verdict
 
 
 def junit(result: Result) -> bytes:

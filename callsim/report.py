@@ -11,7 +11,7 @@ from callsim import figures
 from callsim.agreements import CreditFigures, Judgement
 from callsim.result import HOUR, Cause, Result
 from results.estimates import Estimate
-from results.objectives import Verdict
+from results.verdicts import Verdict
 from sla.objectives import Objective
 
 if TYPE_CHECKING:
@@ -135,16 +135,24 @@ def terminal(result: Result, width: int = 80, height: int = 40, blocks: str = "â
     parts = [
         [*_notes(result, width), *textwrap.wrap(verdict_line(result), width)],
         _objectives(result, width),
-        _estimates(result, width),
+        _estimates(rows_of(result), width),
         _causes(result, MOST_CAUSES, blocks),
         [*_critical(result, width), *_footer(result, width)],
     ]
-    room = height - LINES_BELOW - sum(map(len, parts))
-    if room < 0:
+
+    def room() -> int:
+        return height - LINES_BELOW - sum(map(len, parts))
+
+    if room() < 0:
         heading_and_rest = 2
-        most = max(len(parts[3]) + room - heading_and_rest, FEWEST_CAUSES)
+        most = max(len(parts[3]) + room() - heading_and_rest, FEWEST_CAUSES)
         parts[3] = _causes(result, most, blocks)
-    gap = "\n\n" if room >= len(parts) else "\n"
+    if room() < 0:
+        parts[1] = _objectives(result, width, brief=True)
+        parts[4] = _footer(result, width)
+    if room() < 0:
+        parts[2] = _estimates([row for row in rows_of(result) if not row[0].startswith(" ")], width)
+    gap = "\n\n" if room() >= len(parts) else "\n"
     return gap.join("\n".join(part) for part in parts if part)
 
 
@@ -175,9 +183,18 @@ def objective_rows(result: Result) -> list[tuple[str, ...]]:
     return rows
 
 
-def _objectives(result: Result, width: int) -> list[str]:
+def _objectives(result: Result, width: int, brief: bool = False) -> list[str]:
+    """Set the objectives in a table; where that has to be `brief`, what is met is counted only."""
     rows = objective_rows(result)
-    return columns([("Objective", "windows that keep it", "wanted", "verdict"), *rows], width) if rows else []
+    if not rows:
+        return []
+    head = ("Objective", "windows that keep it", "wanted", "verdict")
+    open_ones = (Verdict.BREACHED.value, Verdict.INCONCLUSIVE.value)
+    told = [row for row in rows if not brief or row[-1] in open_ones]
+    met = sum(row[-1] == Verdict.MET.value for row in rows)
+    counts = {"MET": met, "not assessed": len(rows) - len(told) - met}
+    left = ", ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
+    return columns([head, *told], width) + ([f"and {left}"] if len(told) < len(rows) else [])
 
 
 def columns(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
@@ -230,13 +247,13 @@ def _credits(result: Result) -> list[CreditFigures]:
 
 def credited(found: CreditFigures) -> str:
     """Write what is paid: the mean, in money too, and the bad windows."""
-    mean = figures.percent(found.mean_share_of_fee)
+    mean = figures.number(found.mean_share_of_fee.scaled(100.0))
     money = ""
     if found.fee is not None and found.mean_share_of_fee.value is not None:
         amount = figures.significant(found.mean_share_of_fee.value * found.fee)
         money = f" = {amount} {found.currency}"
     return (
-        f"{mean} of the fee a window{money}; VaR95 {_share(found.var95)}, VaR99 {_share(found.var99)}, "
+        f"{mean} % of the fee a window{money}; VaR95 {_share(found.var95)}, VaR99 {_share(found.var99)}, "
         f"CVaR99 {_share(found.cvar99)}"
     )
 
@@ -251,11 +268,11 @@ def _stages(result: Result) -> str:
     return f": {text}" if text else ""
 
 
-def _estimates(result: Result, width: int) -> list[str]:
+def _estimates(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
     indent = 17
     return [
         line
-        for name, text in rows_of(result)
+        for name, text in rows
         for line in textwrap.wrap(name.ljust(indent) + text, width, subsequent_indent=" " * indent)
     ]
 

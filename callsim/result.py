@@ -11,9 +11,9 @@ import numpy as np
 from callsim.agreements import Accounts, Judgement, accounts
 from callsim.exits import Exit
 from results.estimates import Estimate, Resampling
-from results.objectives import Verdict
 from results.summary import Summary
 from results.timeline import Stage
+from results.verdicts import Verdict
 from sla.reckoning import Agreement
 
 if TYPE_CHECKING:

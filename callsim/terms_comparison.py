@@ -109,7 +109,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         return (*cells, "no credits", "", "", "")
     mean = "none" if row.mean is None else _percent(row.mean)
     if row.figures is not None:
-        mean = figures.percent(row.figures.mean_share_of_fee)
+        mean = f"{figures.number(row.figures.mean_share_of_fee.scaled(100.0))} %"
         tail = (_percent(row.figures.var99), _percent(row.figures.cvar99))
     else:
         tail = (_percent(row.largest), _percent(row.total))

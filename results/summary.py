@@ -16,8 +16,6 @@ from results.outages import Outages
 from results.timeline import Floats, Incidents, Stage, Timeline
 from results.weekly import Index, LocalSpans, cut, tally
 
-MONTHS = 12
-
 
 class Path(NamedTuple):
     """One way in which calls connected: a `Branch` without its shares."""
@@ -40,7 +38,7 @@ class CauseTotals(NamedTuple):
 class Summary:
     """Streams reduced: y years (the last of a stream may be cut short), u units; sums are exact integrals.
 
-    Downtime counts in the year or month it lies in; an outage, its whole length and its stages count where
+    Downtime counts in the year it lies in; an outage, its whole length and its stages count where
     it starts. Of an outage that was open when the record began, the downtime counts, and the stages do in the
     first year, but it is none of `outages`. So `stage_seconds` and `downtime` have the same total.
     """
@@ -59,14 +57,6 @@ class Summary:
     """(y,) offered calls that failed."""
     dropped: Floats
     """(y,) calls in progress that were lost."""
-    month_seconds: NDArray[np.float32]
-    """(y, 12) length of each month; NaN, here and below, where the record does not hold the whole month."""
-    month_downtime: NDArray[np.float32]
-    """(y, 12) seconds down."""
-    month_outages: NDArray[np.float32]
-    """(y, 12) outages that began."""
-    month_outage_seconds: NDArray[np.float32]
-    """(y, 12) whole lengths of the outages that began."""
     lengths: NDArray[np.float32]
     """Seconds of every outage that the record holds from its beginning to its end."""
     causes: Mapping[tuple[str, ...], CauseTotals]
@@ -167,18 +157,11 @@ def summarise(
 
     `calls_per_hour` holds 168 values (None: no traffic), `mode_causes[u]` the cause names of unit u's modes.
     """
-    months = _month_starts(zone, int(-(-timeline.length // (365 * DAY))))
-    years = int(np.searchsorted(months[::MONTHS], timeline.length))
-    months = months[: MONTHS * years + 1]
-    bounds = np.minimum(months[::MONTHS], timeline.length)
-    cut_short = months[1:] > timeline.length
+    bounds = _year_starts(zone, int(-(-timeline.length // (365 * DAY))))
+    years = int(np.searchsorted(bounds, timeline.length))
+    bounds = np.minimum(bounds[: years + 1], timeline.length)
     began = ~outages.censored_start
-    month = np.searchsorted(months, outages.start[began], side="right") - 1
     year = np.where(began, np.searchsorted(bounds, outages.start, side="right") - 1, 0)
-
-    def by_month(values: Floats) -> NDArray[np.float32]:
-        return np.where(cut_short, np.nan, values).astype(np.float32).reshape(years, MONTHS)
-
     attempts, failed, connected = _calls(timeline, zone, bounds, calls_per_hour)
     failures, failed_seconds, joint = _units(incidents, outages, timeline.length, mode_causes)
     return Summary(
@@ -189,10 +172,6 @@ def summarise(
         attempts=attempts,
         failed=failed,
         dropped=np.histogram(timeline.drop_at, bounds, weights=timeline.drop_calls)[0],
-        month_seconds=by_month(np.diff(months)),
-        month_downtime=by_month(np.diff(outages.down_before(months))),
-        month_outages=by_month(tally(month, np.ones(len(month)), MONTHS * years)),
-        month_outage_seconds=by_month(tally(month, outages.seconds[began], MONTHS * years)),
         lengths=outages.seconds[began & ~outages.censored_end].astype(np.float32),
         causes=_causes(timeline, outages),
         unit_names=tuple(unit_names),
@@ -228,14 +207,14 @@ def merge(summaries: Sequence[Summary]) -> Summary:
 
 _BY_YEAR = (
     *("year_seconds", "downtime", "outages", "stage_seconds", "attempts", "failed", "dropped"),
-    *("month_seconds", "month_downtime", "month_outages", "month_outage_seconds", "lengths"),
+    "lengths",
 )
 _BY_UNIT = ("unit_failures", "unit_seconds", "unit_joint_seconds")
 
 
 @lru_cache(maxsize=4)
-def _month_starts(zone: Zone, years: int) -> Floats:
-    return zone.month_starts(years)
+def _year_starts(zone: Zone, years: int) -> Floats:
+    return zone.year_starts(years)
 
 
 def _calls(

@@ -45,8 +45,8 @@ class State:
     """Whether the service is down in some hour of the week."""
     carried: tuple[list[float], ...]
     """Calls in progress in each hour of the week, in erlangs: of all trunks, then of each."""
-    watches: tuple[Watch | None, ...]
-    """One for each trunk; None: nothing to see there."""
+    watches: tuple[Watch | None, ...] = ()
+    """One for each trunk; None: nothing to see there. Empty: nothing anywhere."""
 
 
 @dataclass
@@ -82,8 +82,7 @@ class Conditions:
             self._hold = tables.traffic.hold_time.mean
         trunks = len(self._policy.trunks) if self._policy else 0
         idle = (zeros.tolist(),) * (trunks + 1)
-        self._unwatched = (None,) * trunks
-        self._platform_down = State(Condition("platform down", ones), True, idle, self._unwatched)
+        self._platform_down = State(Condition("platform down", ones), down=True, carried=idle)
         self.nominal: Key = (1, *([1] * trunks))
         self.number(self.nominal)
 
@@ -113,7 +112,7 @@ class Conditions:
             return self._platform_down
         if self._policy is None:
             erlangs = (self._rate * self._hold).tolist()
-            return State(Condition("nominal", np.zeros(HOURS_PER_WEEK)), False, (erlangs,), ())
+            return State(Condition("nominal", np.zeros(HOURS_PER_WEEK)), down=False, carried=(erlangs,))
         faults = [self._fault(code) for code in key[1:]]
         router = Router(self._policy)
         for trunk, code in enumerate(key[1:]):
@@ -213,7 +212,7 @@ class Conditions:
         assert self._policy is not None  # checked by the caller
         rule = self._policy.failing_calls
         if rule is None:
-            return self._unwatched
+            return ()
         needed = math.ceil(rule.share * rule.of_last - 1e-9)
         found: list[Watch | None] = [None] * len(self._policy.trunks)
         for trunk, failures in sorted(tally.failures.items()):
@@ -224,7 +223,7 @@ class Conditions:
                 watch = Watch(tuple(rate), tuple(chance.round(DIGITS).tolist()), tally.delays[trunk])
                 # One object for equal figures, so that a watch that goes on is known by identity.
                 found[trunk] = self._watched.setdefault(watch, watch)
-        return tuple(found) if any(found) else self._unwatched
+        return tuple(found) if any(found) else ()
 
 
 @dataclass(frozen=True)

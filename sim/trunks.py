@@ -159,7 +159,7 @@ class Trunks:
     def watch(self, watches: tuple[Watch | None, ...], now: float) -> None:
         """Watch the calls that the present state of the service makes fail."""
         self.watching = watches
-        if self._watched:
-            for trunk, watch in enumerate(watches):
-                if watch is not self._watched[trunk].watched:
-                    self._watched[trunk].watch(watch, now)
+        for trunk, calls in enumerate(self._watched):
+            watch = watches[trunk] if watches else None
+            if watch is not calls.watched:
+                calls.watch(watch, now)

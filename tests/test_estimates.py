@@ -1,6 +1,5 @@
 """Intervals that cover, bounds where events are few, and verdicts."""
 
-import datetime as dt
 import math
 
 import numpy as np
@@ -9,12 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from carriers.calendars import DAY, HOUR, Zone
 from results.estimates import BLOCKS, FEW, Estimate, Resampling, share
-from results.objectives import Objective, Verdict, judge, judge_share
-from results.outages import DownRule, find_outages
-from results.summary import Summary, summarise
-from results.timeline import ClosedBy, Condition, Incidents, Timeline
+from results.verdicts import Verdict, judge_share
 
 
 def rng_of(seed: int) -> np.random.Generator:
@@ -201,73 +196,7 @@ def test_an_estimate_can_be_turned_and_scaled():
     assert estimate.inverse() == Estimate(5.0, 2.5, 10.0, 0.95, 30, 1 / 0.38, 1 / 0.12)
 
 
-# ------------------------------------------------------------------ objectives
-
-ZONE = Zone(dt.date(2026, 1, 1), "Europe/London", years=3)
-
-
-def summary_of(*spans: tuple[float, float], years: int = 2, length: float | None = None) -> Summary:
-    table = np.array(spans, dtype=np.float64).reshape(-1, 2)
-    number = np.zeros(len(table), dtype=np.int32)
-    timeline = Timeline(
-        length=length or float(ZONE.year_starts(years)[-1]),
-        start=table[:, 0],
-        end=table[:, 1],
-        condition=number + 1,
-        causes=number,
-        opener=number - 1,
-        closer=number - 1,
-        closed_by=number + int(ClosedBy.REPAIR),
-        conditions=(Condition("nominal", np.zeros(168)), Condition("lost", np.ones(168))),
-        cause_sets=((),),
-    )
-    nobody = np.empty(0, dtype=np.int32)
-    never = np.empty(0)
-    incidents = Incidents(nobody, nobody, never, never, np.zeros(1, dtype=np.int32), nobody, never)
-    outages = find_outages(timeline, incidents, ZONE, DownRule(0.05))
-    return summarise(timeline, incidents, outages, ZONE, calls_per_hour=None, unit_names=(), mode_causes=())
-
-
-def kept(summary: Summary, name: str, target: float, window: str) -> tuple[int, int]:
-    met_share = judge(Objective(name, target, window, 0.1), summary).met_share
-    return round((met_share.value or 0.0) * met_share.count), met_share.count
-
-
-JANUARY = 31 * DAY
-
-
-@pytest.mark.parametrize(
-    ("name", "target", "window", "expected"),
-    [
-        ("downtime", 399.0, "month", (22, 24)),
-        ("downtime", 400.0, "month", (23, 24)),
-        ("downtime", 1399.0, "year", (1, 2)),
-        ("downtime", 1400.0, "year", (2, 2)),
-        ("availability", 1 - 1000 / (28 * DAY), "month", (24, 24)),
-        ("availability", 1 - 999 / (28 * DAY), "month", (23, 24)),
-        ("availability", 1 - 1400 / (365 * DAY), "year", (2, 2)),
-        ("availability", 1 - 1399 / (365 * DAY), "year", (1, 2)),
-        ("mttr", 200.0, "month", (23, 24)),
-        ("mttr", 199.0, "month", (22, 24)),
-        ("mttr", 1400 / 3, "year", (2, 2)),
-        ("mttr", 1399 / 3, "year", (1, 2)),
-        ("mtbf", (JANUARY - 400) / 2, "month", (24, 24)),
-        ("mtbf", (JANUARY - 396) / 2, "month", (23, 24)),
-        ("mtbf", 121 * DAY, "year", (2, 2)),
-        ("mtbf", 122 * DAY, "year", (1, 2)),
-    ],
-)
-def test_windows_that_keep_an_objective(name, target, window, expected):
-    """Two outages of 200 s in the first January, one of 1000 s in February; none in the second year."""
-    at = JANUARY + 3 * DAY
-    summary = summary_of((1000, 1200), (5000, 5200), (at, at + 1000))
-    assert kept(summary, name, target, window) == expected
-
-
-def test_windows_that_the_record_cuts_are_not_judged():
-    summary = summary_of(length=float(ZONE.month_starts(2)[14] + HOUR))
-    assert kept(summary, "downtime", 0.0, "month") == (14, 14)
-    assert kept(summary, "downtime", 0.0, "year") == (1, 1)
+# ------------------------------------------------------------------ verdicts
 
 
 @pytest.mark.parametrize(

@@ -258,9 +258,10 @@ def test_restored_goes_before_the_end_of_the_row():
 
 
 def test_only_the_last_piece_of_an_outage_lasts_until_its_ticket_is_closed():
-    ledger = month((10, 11, "customer"), (11, 12, "provider"), ticket_closed=hours(14, 14))
     terms = terms_of(measured={"clock": {"to": "ticket_closed"}}, excludes=[{"cause": "customer"}])
-    assert made(terms, ledger).availability.downtime.tolist() == [3 * HOUR]
+    for first, last, down in (("customer", "provider", 3), ("provider", "customer", 1)):
+        ledger = month((10, 11, first), (11, 12, last), ticket_closed=hours(14, 14))
+        assert made(terms, ledger).availability.downtime.tolist() == [down * HOUR]
 
 
 def test_a_clock_without_its_column_is_not_assessed():

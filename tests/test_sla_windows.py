@@ -83,6 +83,9 @@ def test_rolling_windows_are_settled_by_month_at_their_worst():
     # The window that ends at midnight of 1 March is one of February's.
     late = made(terms, record((at("2026-02-28"), at("2026-03-01"), "provider"), start=start, end=end))
     assert late.credits.due == pytest.approx([0, 0.10, 0.10])
+    # One that ends where the first whole month begins is none of that month's.
+    early = record((at("2026-01-22"), at("2026-01-23"), "provider"), start=at("2026-01-10"), end=end)
+    assert made(terms, early).credits.due.tolist() == [0, 0]
 
 
 def test_downtime_across_a_border_counts_in_both_months_and_the_outage_where_it_starts():

@@ -115,12 +115,10 @@ def test_integrals_equal_sums_over_small_steps_across_clock_changes(timeline):
     calls = RATES[hour] * STEP / HOUR
     failing = np.stack([c.failing for c in CONDITIONS])[condition, hour]
     year = np.searchsorted(ZONE.year_starts(YEARS), step, side="right") - 1
-    month = np.searchsorted(ZONE.month_starts(YEARS), step, side="right") - 1
     down = (failing > ABOVE) * STEP
     np.testing.assert_allclose(summary.attempts, np.bincount(year, calls), rtol=1e-9)
     np.testing.assert_allclose(summary.failed, np.bincount(year, calls * failing), rtol=1e-9)
     np.testing.assert_allclose(summary.downtime, np.bincount(year, down), atol=1e-5)
-    np.testing.assert_allclose(summary.month_downtime.ravel(), np.bincount(month, down), rtol=1e-6)
     share = {
         "atlantic": [0.999 + 0 * HOURS, (1 - WAVE) / 2, 0 * HOURS],
         "boreal": [0 * HOURS, 0.5 + 0 * HOURS, 0 * HOURS],
@@ -151,8 +149,6 @@ def test_totals_agree_with_each_other(timeline):
     down = summary.downtime.sum()
     np.testing.assert_allclose(summary.stage_seconds.sum(), down, atol=1e-5)
     np.testing.assert_allclose(sum(totals.seconds for totals in summary.causes.values()), down, atol=1e-5)
-    np.testing.assert_allclose(summary.month_downtime.sum(axis=1), summary.downtime, rtol=1e-5)
-    assert summary.month_outages.sum() == summary.outage_count
     assert sum(totals.outages for totals in summary.causes.values()) == summary.outage_count
     assert summary.seconds == LENGTH
 
@@ -185,8 +181,6 @@ def test_an_outage_counts_where_it_starts_and_its_downtime_where_it_lies():
     summary = summary_of(timeline_of((year - 100, year + 300, 2, 1)))
     assert summary.outages.tolist() == [1, 0]
     assert summary.downtime.tolist() == [100, 300]
-    assert summary.month_outage_seconds.ravel()[11:13].tolist() == [400, 0]
-    assert summary.month_downtime.ravel()[11:13].tolist() == [100, 300]
     assert summary.stage_seconds.sum(axis=1).tolist() == [400, 0]
 
 
@@ -229,7 +223,6 @@ def test_a_record_that_ends_within_a_month_has_no_figures_for_it():
     length = float(months[14] + 1000)
     row = (length - 200, length - 100, 2, 1)
     summary = summary_of(timeline_of(row, length=length))
-    assert np.isfinite(summary.month_downtime).ravel().tolist() == [True] * 14 + [False] * 10
     assert summary.year_seconds.tolist() == pytest.approx([months[12], length - months[12]])
     assert summary.downtime.tolist() == pytest.approx([0, 100])
 
