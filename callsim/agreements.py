@@ -14,12 +14,16 @@ from results.quantiles import lowest_kept, tail_mean, value_at_risk
 from results.timeline import Floats
 from results.verdicts import Verdict, judge_share
 from sla.assessment import Customer as Holder
-from sla.objectives import Availability, Objective
+from sla.objectives import Objective
 from sla.reckoning import Agreement, Reckoning
-from sla.terms import BillingCycle, FixedWindow, Measured, RollingWindow, Terms
+from sla.terms import BillingCycle, FixedWindow, RollingWindow, Terms
 
 if TYPE_CHECKING:
     from callsim.scenario.model import Scenario
+
+
+ALWAYS_UP = {"name": "availability", "at_least": "100%"}
+"""An objective that is there to be measured."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,8 @@ def agreements_of(scenario: Scenario) -> tuple[Agreement, ...]:
 
 def undertaking(scenario: Scenario) -> Agreement:
     """Return the plainest promise there is: availability in calendar months of the scenario's time zone."""
-    measured = Measured(timezone=scenario.timezone)
-    objective = Availability(name="availability", at_least=1.0)
-    return Agreement(Terms(objectives=(objective,), measured=measured), Holder())
+    plain = {"objectives": [ALWAYS_UP], "measured": {"timezone": scenario.timezone}}
+    return Agreement(Terms.model_validate(plain), Holder())
 
 
 def window_name(terms: Terms, objective: Objective | None = None) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from callsim.causes import blames_of
-from callsim.scenario.model import Scenario
-from callsim.scenario.promises import Customer
 from carriers.calendars import ALWAYS, WeeklyHours, Zone
 from carriers.laws import Fixed, Law
 from results.ledger import Blame, Kind
 from results.timeline import Floats, Incidents
 from sim import Tables
+
+if TYPE_CHECKING:
+    # Worker processes need the plan, and start in half the time without the models of a scenario.
+    from callsim.scenario.model import Scenario
+    from callsim.scenario.promises import Customer
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class LedgerPlan:
 
 def plan_of(scenario: Scenario, tables: Tables) -> LedgerPlan:
     """Make the plan of a scenario, whose tables are given."""
+    from callsim.causes import blames_of  # noqa: PLC0415 - brings the models of a scenario
+
     requests = scenario.support.requests if scenario.support else ()
     return LedgerPlan(
         zone=tables.zone,

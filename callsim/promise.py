@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from callsim.agreements import finite, keepable, oriented, window_name
+from callsim.agreements import ALWAYS_UP, finite, keepable, oriented, window_name
 from results.estimates import Estimate
 from results.quantiles import lowest_kept
 from results.timeline import Floats
@@ -21,6 +21,10 @@ from sla.terms import Terms
 RISKS = (0.001, 0.01, 0.05, 0.10)
 WINDOWS: tuple[ObjectiveWindow, ...] = get_args(ObjectiveWindow)
 RESAMPLES = 1000
+
+
+class UnpromisedError(Exception):
+    """An objective is asked for that the terms do not have."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,14 @@ class Promises:
 def widened(terms: Terms, only: str | None = None) -> Terms:
     """Return the terms with each objective in months, quarters and years, availability among them.
 
-    `only` names one objective. Raises ValueError where the terms do not have it.
+    `only` names one objective. Raises UnpromisedError where the terms do not have it.
     """
     wanted = [o for o in terms.objectives if only in (None, o.name)]
     if only in (None, "availability") and not any(o.name == "availability" for o in wanted):
-        wanted.insert(0, Availability(name="availability", at_least=1.0))
+        wanted.insert(0, Availability.model_validate(ALWAYS_UP))
     if not wanted:
         known = ", ".join(dict.fromkeys(("availability", *(o.name for o in terms.objectives))))
-        raise ValueError(f"the terms promise no {only}; there is {known}")
+        raise UnpromisedError(f"the terms promise no {only}; there is {known}")
     kinds: dict[Objective, Objective] = {}
     for objective in wanted:
         bare = untargeted(objective)

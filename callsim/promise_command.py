@@ -16,7 +16,7 @@ from callsim.commands import RunOptions, answer_width, say, stopped
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.progress import shown
-from callsim.promise import RISKS, Promises, by_draws, promises, widened
+from callsim.promise import RISKS, Promises, UnpromisedError, by_draws, promises, widened
 from callsim.result import Result
 from callsim.scenario.model import Scenario
 from callsim.uncertainty import Uncertain, load_uncertain
@@ -38,7 +38,7 @@ def promise(
     wanted = tuple(sorted(risks)) or RISKS
     try:
         agreements = distinct(agreements_of(scenario) or (undertaking(scenario),), only)
-    except ValueError as error:
+    except UnpromisedError as error:
         raise CallsimError(f"{path}: {error}") from None
     with runs.draft(options.out, f"{scenario.name}-promise") as folder:
         result, found, covered = _simulated(scenario, agreements, wanted, path, options, parameters)

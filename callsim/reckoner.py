@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from callsim.ledger_plan import LedgerPlan, plan_of
 from callsim.ledgers import customer_ledger, ledger_of
-from callsim.scenario.model import Scenario
 from callsim.study import Stretch
 from carriers.calendars import Zone
 from results.timeline import Floats
@@ -17,6 +17,9 @@ from sim.draws import generator
 from sla.assess import assess
 from sla.assessment import Assessment
 from sla.reckoning import Agreement, Reckoning, matters, reckon
+
+if TYPE_CHECKING:
+    from callsim.scenario.model import Scenario
 
 
 @dataclass(frozen=True)

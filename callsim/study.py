@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from callsim.pool import pool_of
 from results.outages import DownRule, Outages, find_outages
 from results.summary import Summary, merge, summarise
 from results.timeline import Incidents, Timeline
 from sim import Replication, Tables, simulate
-from sla.reckoning import Reckoning, merge_reckonings
+
+if TYPE_CHECKING:
+    from sla.reckoning import Reckoning
 
 STREAM_YEARS = 100
 """A stream's length: long enough that its warm-up costs little, short enough to share the work."""
@@ -87,6 +89,8 @@ class _Part(NamedTuple):
 
 
 def _merged(parts: list[_Part]) -> _Part:
+    from sla.reckoning import merge_reckonings  # noqa: PLC0415 - brings pydantic, which workers may not need
+
     agreements = zip(*(part.reckonings for part in parts), strict=True)
     reckonings = tuple(merge_reckonings(streams) for streams in agreements)
     return _Part(merge([part.summary for part in parts]), reckonings)

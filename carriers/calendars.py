@@ -6,7 +6,7 @@ import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -79,29 +79,8 @@ class Zone:
     @cached_property
     def _changes(self) -> tuple[list[float], list[float]]:
         """Instants (seconds since the start) from which an offset from UTC holds, and these offsets."""
-        at: list[float] = [-np.inf]
-        offset = [self._offset_of(self.origin - 2 * 366 * DAY)]
-        day = dt.datetime.combine(self.starts, dt.time(), dt.UTC) - dt.timedelta(days=2 * 366)
-        last = min(self.starts.year + self.years, 9998)
-        while day.year <= last:
-            following = day + dt.timedelta(days=7)
-            low, high = (day - EPOCH).total_seconds(), (following - EPOCH).total_seconds()
-            if self._offset_of(high) != offset[-1]:
-                while high - low > 1.0:
-                    middle = (low + high) // 2
-                    if self._offset_of(middle) == offset[-1]:
-                        low = middle
-                    else:
-                        high = middle
-                at.append(high - self.origin)
-                offset.append(self._offset_of(high))
-            day = following
-        return at, offset
-
-    def _offset_of(self, utc: float) -> float:
-        there = (EPOCH + dt.timedelta(seconds=utc)).astimezone(self._info).utcoffset()
-        assert there is not None
-        return there.total_seconds()
+        at, offset = _changes_of(self._info, self.starts, self.years)
+        return [instant - self.origin for instant in at], offset
 
     @cached_property
     def changes(self) -> Floats:
@@ -221,3 +200,33 @@ class Zone:
         month = self.starts.month - 1 + months
         day = dt.datetime(self.starts.year + month // 12, month % 12 + 1, self.starts.day)  # noqa: DTZ001 - local
         return self._utc(day) - self.origin
+
+
+@lru_cache(maxsize=8)
+def _changes_of(zone: ZoneInfo, starts: dt.date, years: int) -> tuple[list[float], list[float]]:
+    """Instants (seconds since the epoch) from which an offset from UTC holds, and these offsets."""
+    day = dt.datetime.combine(starts, dt.time(), dt.UTC) - dt.timedelta(days=2 * 366)
+    at, offset = [-np.inf], [_offset(zone, day)]
+    last = min(starts.year + years, 9998)
+    week = dt.timedelta(days=7)
+    while day.year <= last:
+        following = day + week
+        after = _offset(zone, following)
+        if after != offset[-1]:
+            low, high = (day - EPOCH).total_seconds(), (following - EPOCH).total_seconds()
+            while high - low > 1.0:
+                middle = (low + high) // 2
+                if _offset(zone, EPOCH + dt.timedelta(seconds=middle)) == offset[-1]:
+                    low = middle
+                else:
+                    high = middle
+            at.append(high)
+            offset.append(_offset(zone, EPOCH + dt.timedelta(seconds=high)))
+        day = following
+    return at, offset
+
+
+def _offset(zone: ZoneInfo, utc: dt.datetime) -> float:
+    there = utc.astimezone(zone).utcoffset()
+    assert there is not None
+    return there.total_seconds()

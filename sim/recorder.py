@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable
 
 import numpy as np
 
 from carriers.calendars import HOUR, WEEK, Zone
 from results.timeline import ClosedBy, Condition, Floats, Incidents, Stage, Timeline
-
-REPAIR = int(Stage.REPAIR)
 
 
 class Incident:
@@ -129,22 +126,23 @@ class Recorder:
 
 
 def _columns(incidents: list[Incident]) -> Incidents:
-    first, kinds, starts = [0], array("i"), array("d")
-    for incident in incidents:
-        if incident.stages is None:
-            kinds.append(REPAIR)
-            starts.append(incident.start)
-        else:
-            for kind, start in incident.stages:
-                kinds.append(kind)
-                starts.append(start)
-        first.append(len(starts))
+    start = np.asarray([i.start for i in incidents], dtype=np.float64)
+    staged = [(number, i.stages) for number, i in enumerate(incidents) if i.stages is not None]
+    count = np.ones(len(incidents), dtype=np.int32)
+    for number, stages in staged:
+        count[number] = len(stages)
+    first = np.concatenate(([0], np.cumsum(count))).astype(np.int32)
+    # Most incidents have one stage, the repair; the few with others are written over that.
+    kind, begins = np.full(first[-1], Stage.REPAIR, dtype=np.int32), np.repeat(start, count)
+    for number, stages in staged:
+        own = slice(first[number], first[number + 1])
+        kind[own], begins[own] = zip(*stages, strict=True)
     return Incidents(
         unit=np.asarray([i.unit for i in incidents], dtype=np.int32),
         mode=np.asarray([i.mode for i in incidents], dtype=np.int32),
-        start=np.asarray([i.start for i in incidents], dtype=np.float64),
+        start=start,
         end=np.asarray([i.end for i in incidents], dtype=np.float64),
-        stage_first=np.asarray(first, dtype=np.int32),
-        stage_kind=np.asarray(kinds, dtype=np.int32),
-        stage_start=np.asarray(starts, dtype=np.float64),
+        stage_first=first,
+        stage_kind=kind,
+        stage_start=begins,
     )

@@ -111,7 +111,10 @@ def test_five_nines_is_read_as_it_is_written():
     assert [route.carrier for route in scenario.routing.routes] == ["atlantic", "boreal", "cirrus"]
     assert scenario.routing.health.hold_down == 120.0
     assert (scenario.routing.failing_calls.share, scenario.routing.failing_calls.hold) == (0.6, 120.0)
-    assert [objective.target for objective in scenario.sla.objectives] == [0.9999, 0.99999, 1800.0]
+    acme, globex = scenario.customers
+    assert acme.sla == globex.sla
+    assert [o.target for o in acme.sla.objectives[:3]] == [0.9999, 0.99999, 1800.0]
+    assert (globex.users, globex.fee, globex.handsets.count) == (40, 700.0, 40)
     assert scenario.simulation.seed == 2026
 
 
@@ -146,6 +149,15 @@ def test_recorded_durations_come_from_a_file_beside_the_scenario(small, monkeypa
     monkeypatch.chdir("/")
     (failure,) = pbx(small, "platform.groups.pbx.failures.hardware.repair={empirical: repairs.csv}").failures
     assert failure.repair == Empirical((300.0, 5400.0, 0.0))
+
+
+def test_an_override_by_a_name_that_several_have_is_refused(small):
+    twice = small.read_text() + (
+        "sla: {objectives: [{name: mttr, at_most: 1h}, {name: mttr, at_most: 2h, window: year}]}\n"
+    )
+    small.write_text(twice)
+    with pytest.raises(ScenarioError, match=r"several are called 'mttr'; write 0 or 1"):
+        load_scenario(small, ["sla.objectives.mttr.risk=2%"])
 
 
 def test_objectives_have_a_target_in_seconds_or_as_a_share(small):
@@ -222,7 +234,7 @@ carriers.1.channels=8x         | carriers.boreal.channels: '8x' is not a count; 
 carriers.borael.channels=8     | carriers.borael.channels: no item is called 'borael'; did you mean 'boreal'?
 carriers.7.channels=8          | carriers.7.channels: no item is called '7'; there is atlantic, boreal, cirrus
 routing.routes.9=boreal        | routing.routes.9: no item is called '9'; there is 0 to 2
-sla.objectives.availability.risk=2% | sla.objectives.availability.risk: several are called 'availability'; write 0 or 1
+customers.acme.fee=4200         | customers.acme.fee: 4200 is not a fee; write one like 4200/month, in the currency of the terms
 name.first=x                   | name.first: name is 'five-nines', which has no 'first'
 routing.healt.ping_every=9s    | routing.healt: unknown key; did you mean 'health'?
 routing.health.ping_evry=9s    | routing.health.ping_evry: unknown key; did you mean 'ping_every'?

@@ -67,6 +67,12 @@ def test_by_duration_each_outage_is_paid_for_itself():
     assert credits_of({"by_duration": steps}, ledger).due == pytest.approx([0.20])
 
 
+def test_by_duration_the_best_paid_step_counts_where_several_apply():
+    steps = [{"longer_than": "2h", "credit": "10%"}, {"longer_than": "1h", "credit": "5%"}]
+    for order in (steps, steps[::-1]):
+        assert due({"by_duration": order}, 3) == pytest.approx(0.10)
+
+
 def test_service_days_are_days_of_the_month():
     assert due({"flat": "3 service days"}, 8) == pytest.approx(3 / 30)
     leap = month((1, 9, "provider"), name="2028-02")

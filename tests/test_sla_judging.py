@@ -135,6 +135,8 @@ def test_notification_counts_from_the_outage_and_never_told_is_late():
     assert strict.actual == pytest.approx([(744 - 20) * HOUR])
     half = judged({"name": "notification", "at_most": "15m", "share": "50%"}, ledger, **parts)
     assert (half.actual.round().tolist(), half.met.tolist()) == ([720], [True])
+    ahead = month((10, 12, "provider"), notice_given=[OCTOBER])
+    assert judged({"name": "notification", "at_most": "15m"}, ahead).actual.tolist() == [0]
     unknown = judged({"name": "notification", "at_most": "15m"}, replace(ledger, notifies=False))
     assert unknown.not_assessed is not None
 

@@ -1,0 +1,171 @@
+"""What `callsim promise` says, and how."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from callsim.cli import main
+from callsim.promise import by_draws, credit_by_target, nines, widened
+from callsim.terms import load_terms
+from callsim.uncertainty import load_uncertain
+from sla.objectives import Availability
+from sla.remedies import CreditRule
+from sla.terms import Terms
+
+ROOT = Path(__file__).parent.parent
+ONE_UNIT = str(ROOT / "tests" / "oracles" / "one-unit.yaml")
+GOLD = load_terms(ROOT / "scenarios" / "slas" / "gold.yaml")
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["promise", *arguments])
+    return result.exit_code, result.output
+
+
+def test_a_scenario_without_terms_promises_availability(tmp_path):
+    out = tmp_path / "runs"
+    code, text = run(ONE_UNIT, "--years", "200", "--jobs", "1", "--out", str(out))
+    assert code == 0
+    assert text.startswith("one-unit: the average is 99.8")
+    assert "what one can sign for a month, at a risk of 1 %, is" in text
+    assert [line.split()[0] for line in text.splitlines() if line[:1].isdigit() and " %  " in line] == [
+        *("0.1", "1", "5", "10"),
+    ]
+    (folder,) = out.iterdir()
+    assert {path.name for path in folder.iterdir()} == {"promise.json", "promise.png", "promise.svg"}
+    told = json.loads((folder / "promise.json").read_text())["promise"]
+    assert {(row["window"], row["risk"]) for row in told} >= {
+        ("month", 0.01),
+        ("quarter", 0.1),
+        ("year", 0.05),
+    }
+    monthly = [row["target"]["value"] for row in told if row["window"] == "month"]
+    assert monthly == sorted(monthly)
+
+
+def test_one_objective_at_one_risk(tmp_path):
+    five_nines = str(ROOT / "scenarios" / "five-nines.yaml")
+    options = ["--years", "40", "--jobs", "1", "--objective", "mttr", "--risk", "2%", "--out", str(tmp_path)]
+    code, text = run(five_nines, *options)
+    assert code == 0
+    assert "MTTR" in text
+    assert "Availability\n" not in text
+    assert "2 %" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--objective", "mtr"], "the terms promise no mtr; there is availability"),
+        (["--risk", "100%"], "a risk is more than 0% and less than 100%"),
+        (["--risk", "1"], "1 has no unit; write a share in percent, like 5%"),
+        (
+            ["--parameters-uncertain", "nowhere.yaml"],
+            "nowhere.yaml: cannot be read: no such file or directory",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(arguments, message, tmp_path):
+    code, text = run(ONE_UNIT, *arguments, "--out", str(tmp_path / "runs"))
+    assert code == 2
+    assert message in text
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_not_known_makes_promises_smaller(tmp_path):
+    file = tmp_path / "known.yaml"
+    file.write_text(
+        "parameters:\n  - {path: platform.groups.unit.failures.hardware.mtbf, failures: 1, over: 2000h}\n"
+    )
+    options = ["--years", "400", "--jobs", "1", "--risk", "10%", "--json", "-", "--out", str(tmp_path)]
+    monthly = []
+    for more in ([], ["--parameters-uncertain", str(file)]):
+        code, text = run(ONE_UNIT, *options, *more)
+        assert code == 0
+        (row,) = (row for row in json.loads(text)["promise"] if row["window"] == "month")
+        monthly.append(row["target"])
+    sure, unsure = monthly
+    assert unsure["value"] < sure["low"]
+    assert unsure["low"] < unsure["value"] <= unsure["high"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("failures: 3", "2: parameters.0.over: goes with `failures`; write both"),
+        ("median: 3d", "2: parameters.0.p95: goes with `median`; write both"),
+        ("median: 3d, p95: 2d", "2: parameters.0.p95: has to be more than `median`"),
+        ("failures: 3, over: 3y, median: 3d", "either `failures` and `over`, or `median` and `p95`"),
+    ],
+)
+def test_uncertain_parameters_have_one_form(tmp_path, parameter, message):
+    file = tmp_path / "known.yaml"
+    file.write_text(f"parameters:\n  - {{path: a.mtbf, {parameter}}}\n")
+    with pytest.raises(Exception, match="parameters") as raised:
+        load_uncertain(file)
+    assert message in str(raised.value)
+
+
+def test_draws_follow_what_is_known(tmp_path):
+    file = tmp_path / "known.yaml"
+    file.write_text(
+        "parameters:\n  - {path: a.mtbf, failures: 8, over: 8y}\n  - {path: b.mtbf, median: 10d, p95: 40d}\n"
+    )
+    counted, believed = load_uncertain(file).parameters
+    rng = np.random.default_rng(3)
+    years = np.array([counted.draw(rng) for _ in range(4000)]) / (365.25 * 86400)
+    rate = 1 / years
+    assert rate.mean() == pytest.approx(8.5 / 8, abs=4 * np.sqrt(8.5) / 8 / np.sqrt(4000))
+    days = np.array([believed.draw(rng) for _ in range(4000)]) / 86400
+    assert np.mean(days <= 10) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(4000))
+    assert np.mean(days <= 40) == pytest.approx(0.95, abs=4 * np.sqrt(0.05 * 0.95 / 4000))
+
+
+def test_terms_are_widened_to_all_windows():
+    wide = widened(GOLD, None)
+    kinds = [(o.name, o.window) for o in wide.objectives]
+    assert kinds[:3] == [("availability", "month"), ("availability", "quarter"), ("availability", "year")]
+    assert len(kinds) == 3 * len({name for name, _ in kinds}) == 15
+    assert (wide.credits, wide.chronic, wide.measured) == ((), None, GOLD.measured)
+
+
+@pytest.mark.parametrize(("availability", "many"), [(0.9, 1), (0.99, 2), (0.9995, 3), (0.99999, 5), (0.5, 0)])
+def test_nines(availability, many):
+    assert nines(availability) == many
+
+
+def test_credits_by_target_are_those_of_the_terms_at_their_own_target():
+    rule = GOLD.credits[0]
+    rng = np.random.default_rng(1)
+    actual = 1 - 10 ** rng.uniform(-7, -1, 5000)
+    paid = np.select([actual < 0.99, actual < 0.999, actual < 0.9999], [0.5, 0.25, 0.1], 0.0)
+    found = credit_by_target(rule, actual, np.array([0.9999, 1.0]))
+    assert found[0] == pytest.approx(paid.mean())
+    assert found[1] == pytest.approx(np.maximum(paid, 0.1).mean())
+    flat = CreditRule.model_validate({"objective": "availability", "flat": "5%"})
+    assert credit_by_target(flat, actual, np.array([0.999]))[0] == pytest.approx(
+        0.05 * np.mean(actual < 0.999)
+    )
+
+
+def test_draws_of_parameters_widen_the_interval():
+    rng = np.random.default_rng(2)
+    levels = rng.uniform(0.99, 0.999, 40)
+    actual = np.concatenate([rng.normal(level, 1e-5, 300) for level in levels])
+    promise = by_draws(40, rng, 0.95)(actual, Availability(name="availability", at_least="99%"), 0.1)
+    assert promise is not None
+    assert promise.low is not None
+    assert promise.high is not None
+    assert promise.low < promise.value < promise.high
+    # A tenth of the draws is below: the interval is about as wide as the gaps between that many of them.
+    assert 0.0005 < promise.high - promise.low < 0.004
+
+
+def test_terms_without_objectives_still_tell_their_availability():
+    only_unknown = Terms.model_validate({"unknown": ["all"]})
+    assert {o.name for o in widened(only_unknown).objectives} == {"availability"}
