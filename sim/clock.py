@@ -12,8 +12,7 @@ from simpy.events import NORMAL, Event
 class Timer(Event):
     """Calls `callback(timer)` after `delay` seconds; `timer.value` is then `value`.
 
-    It cannot be taken back: who sets one keeps it, and the callback compares. Half the cost of a `Timeout`
-    to which a callback is added.
+    It cannot be taken back: who sets one keeps it, and the callback compares.
     """
 
     _ok = True
