@@ -6,20 +6,34 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from callsim.api import load, simulate
+    from callsim.at_risk import Promises
     from callsim.comparison import Comparison, compare
+    from callsim.promising import promise
     from callsim.result import Result
     from results.estimates import Estimate
 
 __version__ = "0.1.0"
 
-__all__ = ["Comparison", "Estimate", "Result", "__version__", "compare", "load", "simulate"]
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "Promises",
+    "Result",
+    "__version__",
+    "compare",
+    "load",
+    "promise",
+    "simulate",
+]
 
 _HOME = {
     "Comparison": "callsim.comparison",
     "Estimate": "results.estimates",
+    "Promises": "callsim.at_risk",
     "Result": "callsim.result",
     "compare": "callsim.comparison",
     "load": "callsim.api",
+    "promise": "callsim.promising",
     "simulate": "callsim.api",
 }
 """Where each name lives; it is imported when it is first asked for, so that `import callsim` is quick."""

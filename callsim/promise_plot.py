@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from callsim.at_risk import Promises, Row, credit_by_target
 from callsim.figures import plain_percent
 from callsim.plots import BLUE, GREEN, GREY, ORANGE, STYLES
-from callsim.promise import Promises, Row, credit_by_target
 from results.quantiles import lowest_kept
 from results.timeline import Floats
 from sla.remedies import CreditRule

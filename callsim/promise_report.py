@@ -5,21 +5,17 @@ from __future__ import annotations
 import textwrap
 
 from callsim import figures
-from callsim.promise import Promises, Row, nines, untargeted
+from callsim.at_risk import Promises, Row, nines, untargeted
 from callsim.report import QUANTITIES, SHARES, columns, target_of
-from callsim.result import Result
 from results.estimates import Estimate
 from sla.objectives import Objective
 
 NOISE = "the simulation's noise; the MTBFs and repair times are assumptions"
 
 
-def terminal(result: Result, promises: Promises, width: int = 80, covered: str = NOISE) -> str:
-    """Return the answer first: what is printed, what can be signed; then the table over risks.
-
-    `covered` says what the intervals cover.
-    """
-    parts = [textwrap.wrap(answer(result, promises), width)]
+def terminal(promises: Promises, width: int = 80) -> str:
+    """Return the answer first: what is printed, what can be signed; then a table over risks for each."""
+    parts = [textwrap.wrap(answer(promises), width)]
     kinds: dict[tuple[str, Objective], list[Row]] = {}
     for row in promises.rows:
         kinds.setdefault((row.agreement, untargeted(row.objective)), []).append(row)
@@ -29,12 +25,13 @@ def terminal(result: Result, promises: Promises, width: int = 80, covered: str =
         textwrap.wrap(f"{_name(u.objective.name)} of {u.agreement}: not assessed, because {u.why}", width)
         for u in promises.unassessed
     ]
-    parts.append(textwrap.wrap(_footer(result, covered), width))
+    parts.append(textwrap.wrap(_footer(promises), width))
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-def answer(result: Result, promises: Promises) -> str:
+def answer(promises: Promises) -> str:
     """Return the sentence that a manager needs."""
+    result = promises.result
     name, mean = result.scenario.name, result.availability.value or 0.0
     many = nines(mean)
     if many == 99:
@@ -92,10 +89,13 @@ def _name(objective: str) -> str:
     return objective if objective in SHARES and objective not in QUANTITIES else QUANTITIES[objective]
 
 
-def _footer(result: Result, covered: str) -> str:
+def _footer(promises: Promises) -> str:
+    result, draws = promises.result, promises.draws
     study = result.study
+    years = study.years * (draws or 1)
+    covered = NOISE if draws is None else f"what is not known of the parameters, drawn {draws} times"
     confidence = figures.plain_percent(result.availability.confidence)
     return (
-        f"{study.years:,} years in {study.wall_s:,.1f} s, seed {study.seed}. Each target is broken in at "
+        f"{years:,} years, seed {study.seed}. Each target is broken in at "
         f"most the share of windows at its left. The {confidence} intervals cover {covered}."
     )

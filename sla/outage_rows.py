@@ -112,7 +112,7 @@ def by_error_rate(
 ) -> tuple[Rows, Minutes]:
     """Find the minutes that are down by the error rate, and give the rows whole minutes."""
     assert measured.down_above is not None
-    grid = Grid.of(measured, ledger.start, ledger.end)
+    grid = Grid.of(measured)
     unknown = sorted(set(measured.failing) - {"not_connected"})
     if unknown:
         notes[f"Calls with {' or '.join(unknown)}: the record does not tell them from good ones."] = None

@@ -51,6 +51,22 @@ def most_connecting(failed: Floats, down_above: float) -> Floats:
     return np.asarray(np.ceil(failed * (1 - down_above) / down_above - _ROUNDING) - 1)
 
 
+def at_most(count: Floats, mean: Floats) -> Floats:
+    """Return the chance of a Poisson count of at most `count`, which may be negative."""
+    return np.where(count < 0, 0.0, special.pdtr(np.maximum(count, 0.0), mean))
+
+
+def poisson(uniform: Floats, mean: Floats) -> Floats:
+    """Return the Poisson counts at which the distribution functions reach these values in (0, 1)."""
+    found = np.zeros(len(mean))
+    (some,) = np.nonzero(uniform > np.exp(-mean))
+    level, expected = uniform[some], mean[some]
+    count = np.ceil(special.pdtrik(level, expected))
+    # That inverse is continuous, and may be off by its own precision.
+    found[some] = np.where(special.pdtr(count - 1, expected) >= level, count - 1, count)
+    return found
+
+
 def _summed(failing: Floats, connecting: Floats, down_above: float, at_least: int) -> Floats:
     """Sum over the number of failing calls: (n,)."""
     reach = _REACH * np.sqrt(failing) + 30
@@ -63,11 +79,6 @@ def _summed(failing: Floats, connecting: Floats, down_above: float, at_least: in
         failed: Floats = low[row] + np.arange(len(row), dtype=np.float64) - first
         chance = np.exp(special.xlogy(failed, failing[row]) - failing[row] - special.gammaln(failed + 1))
         most, least = most_connecting(failed, down_above), at_least - failed
-        between = _at_most(most, connecting[row]) - _at_most(least - 1, connecting[row])
+        between = at_most(most, connecting[row]) - at_most(least - 1, connecting[row])
         found += np.bincount(row, chance * np.maximum(between, 0.0), minlength=len(found))
     return np.clip(found, 0.0, 1.0)
-
-
-def _at_most(count: Floats, mean: Floats) -> Floats:
-    """Chance of a Poisson count of at most `count`, which may be negative."""
-    return np.where(count < 0, 0.0, special.pdtr(np.maximum(count, 0.0), mean))

@@ -13,7 +13,8 @@ ONE_UNIT = ROOT / "tests" / "oracles" / "one-unit.yaml"
 
 
 def test_the_public_names_are_these():
-    names = ["Comparison", "Estimate", "Result", "__version__", "compare", "load", "simulate"]
+    names = ["Comparison", "Estimate", "Promises", "Result", "__version__"]
+    names += ["compare", "load", "promise", "simulate"]
     assert callsim.__all__ == names
     assert all(getattr(callsim, name) is not None for name in names)
     assert set(names) <= set(dir(callsim))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import callsim
+from callsim.at_risk import by_draws, credit_by_target, nines, widened
 from callsim.cli import main
-from callsim.promise import by_draws, credit_by_target, nines, widened
 from callsim.terms import load_terms
 from callsim.uncertainty import load_uncertain
 from sla.objectives import Availability
@@ -46,6 +47,16 @@ def test_a_scenario_without_terms_promises_availability(tmp_path):
     }
     monthly = [row["target"]["value"] for row in told if row["window"] == "month"]
     assert monthly == sorted(monthly)
+
+
+def test_promises_from_python():
+    found = callsim.promise(ONE_UNIT, (0.02, 0.2), years=100)
+    frame = found.to_frame()
+    assert set(frame["window"]) == {"month", "quarter", "year"}
+    assert frame.groupby("window")["target"].apply(lambda t: t.is_monotonic_increasing).all()
+    assert found.result.study.years == 100
+    with pytest.raises(ValueError, match="name the scenario's file"):
+        callsim.promise(callsim.load(ONE_UNIT), parameters_uncertain="known.yaml")
 
 
 def test_one_objective_at_one_risk(tmp_path):

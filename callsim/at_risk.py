@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from sla.objectives import Availability, Objective, ObjectiveWindow
 from sla.reckoning import Agreement, Reckoning
 from sla.remedies import CreditRule
 from sla.terms import Terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from callsim.result import Result
 
 RISKS = (0.001, 0.01, 0.05, 0.10)
 WINDOWS: tuple[ObjectiveWindow, ...] = get_args(ObjectiveWindow)
@@ -54,8 +59,20 @@ class Unassessed:
 class Promises:
     """All promises at risk of a scenario."""
 
+    result: Result
+    """The run behind them; of uncertain parameters, that of the first draw."""
     rows: tuple[Row, ...]
     unassessed: tuple[Unassessed, ...]
+    draws: int | None
+    """Draws of uncertain parameters that the windows fall into; None: the parameters are taken as known."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the targets as a table, one row each (needs pandas)."""
+        import pandas as pd  # noqa: PLC0415 - an extra
+
+        rows = self.to_json()
+        table = pd.DataFrame(rows).drop(columns="target")
+        return table.join(pd.DataFrame([row["target"] for row in rows]).rename(columns={"value": "target"}))
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the rows as the `promise` key of the JSON contract has them."""
@@ -104,16 +121,18 @@ def untargeted(objective: Objective) -> Objective:
 
 
 def promises(
+    result: Result,
     agreements: Sequence[Agreement],
     reckonings: Sequence[Reckoning],
     risks: Sequence[float],
     confidence: float,
-    interval: Callable[[Floats, Objective, float], Estimate | None] | None = None,
+    draws: tuple[int, np.random.Generator] | None = None,
 ) -> Promises:
     """Tabulate the promises of agreements whose terms were `widened`.
 
-    `interval(actual, objective, risk)` estimates a target where the windows are not of one law.
+    Where the windows come from draws of parameters, `draws` says how many, with a generator to resample them.
     """
+    interval = None if draws is None else by_draws(*draws, confidence)
     rows, without = [], []
     for agreement, reckoning in zip(agreements, reckonings, strict=True):
         for number, objective in enumerate(agreement.terms.objectives):
@@ -129,7 +148,7 @@ def promises(
                 targets = tuple(interval(actual, objective, risk) for risk in risks)
             window = window_name(agreement.terms, objective)
             rows.append(Row(agreement.terms.name, objective, window, tuple(risks), targets, actual))
-    return Promises(tuple(rows), tuple(without))
+    return Promises(result, tuple(rows), tuple(without), None if draws is None else draws[0])
 
 
 def nines(availability: float) -> int:
