@@ -27,11 +27,11 @@ def _window_json(made: Assessment, index: int) -> dict[str, Any]:
     return {
         "window": window_label(made, index),
         "availability": {
-            "gross": _number(found.gross[index]),
-            "eligible": _number(found.eligible[index]),
-            "claimed": _number(found.claimed[index]),
+            "gross": number(found.gross[index]),
+            "eligible": number(found.eligible[index]),
+            "claimed": number(found.claimed[index]),
         },
-        "downtime_s": _number(found.downtime[index]),
+        "downtime_s": number(found.downtime[index]),
         "excluded": [
             {
                 "start": _iso(made, start),
@@ -45,7 +45,7 @@ def _window_json(made: Assessment, index: int) -> dict[str, Any]:
             {
                 "objective": judged.objective.name,
                 "target": judged.objective.target,
-                "actual": None if at is None else _number(judged.actual[at]),
+                "actual": None if at is None else number(judged.actual[at]),
                 "met": None if at is None else bool(judged.met[at]),
                 "why": _why(judged, at),
                 "credit_share": _credit_share(made, judged, index),
@@ -53,8 +53,8 @@ def _window_json(made: Assessment, index: int) -> dict[str, Any]:
             for judged, at in judged_in(made, index)
         ],
         "credit": {
-            "share": _number(made.credits.due[index]),
-            "amount": _number(made.credits.amount[index]),
+            "share": number(made.credits.due[index]),
+            "amount": number(made.credits.amount[index]),
             "currency": made.terms.currency,
             "steps": explain(made, index),
         },
@@ -107,7 +107,7 @@ def _credit_share(made: Assessment, judged: Judged, index: int) -> float | None:
     if judged.not_assessed is not None:
         return None
     rules = [n for n, rule in enumerate(made.terms.credits) if rule.objective == judged.objective.name]
-    return _number(made.credits.by_rule[rules, index].sum()) if rules else 0.0
+    return number(made.credits.by_rule[rules, index].sum()) if rules else 0.0
 
 
 def window_label(made: Assessment, index: int) -> str:
@@ -129,7 +129,8 @@ def _iso(made: Assessment, t: float) -> str:
     return dt.datetime.fromtimestamp(t, zone).isoformat(timespec="milliseconds")
 
 
-def _number(value: float | np.floating[Any]) -> float | None:
+def number(value: float | np.floating[Any]) -> float | None:
+    """Return a plain number for JSON; None where it is not finite."""
     return None if not math.isfinite(value) else float(value)
 
 
@@ -188,7 +189,7 @@ def _table(made: Assessment, width: int) -> list[str]:
         rows.append(
             (
                 window_label(made, index),
-                *(_percent(share) for share in shares),
+                *(percent(share) for share in shares),
                 figures.plain_duration(found.downtime[index]) if found.downtime[index] else "0",
                 figures.plain_percent(float(f"{credits.due[index]:.6g}")) if credits.due[index] else "",
             )
@@ -198,15 +199,16 @@ def _table(made: Assessment, width: int) -> list[str]:
     return [*columns(rows, width), *more]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write an availability; NaN is none."""
     return "none" if math.isnan(share) else f"{100 * share:.5f} %"
 
 
 def _window(made: Assessment, index: int, width: int) -> list[str]:
     found, windows = made.availability, made.availability.windows
     lines = [
-        f"{window_label(made, index)}: gross {_percent(found.gross[index])}, eligible "
-        f"{_percent(found.eligible[index])}, claimed {_percent(found.claimed[index])}"
+        f"{window_label(made, index)}: gross {percent(found.gross[index])}, eligible "
+        f"{percent(found.eligible[index])}, claimed {percent(found.claimed[index])}"
     ]
     for start, end, reason in excluded_in(made, windows.start[index], windows.end[index]):
         lines.append(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -16,6 +16,9 @@ from click.core import ParameterSource
 from callsim import __version__
 from callsim.exits import Exit
 from callsim.neighbours import in_the_way
+
+if TYPE_CHECKING:
+    from sla.disputes import Party
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -355,6 +358,7 @@ def sla() -> None:
     """Read the terms of agreements."""
 
 
+_PARTY = click.Choice(["provider", "customer", "third_party"])
 _TERMS = click.argument("files", nargs=-1, required=True, type=_FILE, metavar="TERMS...")
 
 
@@ -389,6 +393,9 @@ def sla_show(file: Path) -> Exit:
 @click.option(
     "--has", "has", multiple=True, metavar="NAME", help="What the terms require, like geo_redundant."
 )
+@click.option("--against", type=_FILE, metavar="OTHER.csv", help="Another record of the same time.")
+@click.option("--recorded-by", type=_PARTY, help="Who kept the record.")
+@click.option("--against-by", type=_PARTY, help="Who kept the other one.")
 @click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON.")
 def sla_assess(
     terms: Path,
@@ -399,11 +406,15 @@ def sla_assess(
     fee: float | None,
     users: float | None,
     has: tuple[str, ...],
+    against: Path | None,
+    recorded_by: Party | None,
+    against_by: Party | None,
     json: str | None,
 ) -> Exit:
     """Judge a real record of outages (CSV, or a ledger as JSON) under TERMS, with the credit arithmetic.
 
-    Ends with 1 when an objective is broken.
+    With --against two records are judged, the provider's and the customer's unless it is said otherwise, and
+    the terms say which counts where they differ. Ends with 1 when an objective is broken.
     """
     if month is not None and (start, end) != (None, None):
         raise click.UsageError("--month and --from or --to exclude each other")
@@ -412,9 +423,21 @@ def sla_assess(
     span = month if start is None or end is None else (start, end)
     if span is not None and span[0] >= span[1]:
         raise click.UsageError(f"--to {span[1]} is not after --from {span[0]}")
+    if against is None and against_by is not None:
+        raise click.UsageError("--against-by goes with --against")
+    if against is not None:
+        recorded_by = recorded_by or ("customer" if against_by == "provider" else "provider")
+        against_by = against_by or ("provider" if recorded_by == "customer" else "customer")
+        if recorded_by == against_by:
+            raise click.UsageError("--recorded-by and --against-by are two parties")
     from callsim import sla_judging  # noqa: PLC0415 - heavy
+    from sla.assessment import Customer  # noqa: PLC0415 - heavy
 
-    return sla_judging.judge(terms, record, span, fee, users, has, json)
+    records = [sla_judging.Record(record, recorded_by)]
+    if against is not None:
+        records.append(sla_judging.Record(against, against_by))
+    customer = Customer(fee=fee, users=users, has=frozenset(has))
+    return sla_judging.judge(terms, records, span, customer, json)
 
 
 @sla.command("compare")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
-from callsim import assessing, runs, terms_comparison
+from callsim import assessing, disputing, runs, terms_comparison
 from callsim.agreements import accounts
 from callsim.api import load, simulate_under
 from callsim.commands import RunOptions, answer_width, say, stopped
@@ -24,54 +25,130 @@ from results.ledger import Ledger
 from results.ledger_file import read_ledger
 from sla.assess import assess
 from sla.assessment import Assessment, Customer
+from sla.crediting import GapError
+from sla.disputes import Party, not_theirs
 from sla.reckoning import Agreement
 from sla.terms import Terms
 
 Span = tuple[dt.date, dt.date]
+Between = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A file, and who kept it."""
+
+    path: Path
+    by: Party | None = None
+    """None: nobody said."""
 
 
 def judge(
     terms_file: Path,
-    record: Path,
+    records: Sequence[Record],
     span: Span | None,
-    fee: float | None,
-    users: float | None,
-    has: Sequence[str],
+    customer: Customer,
     json: str | None,
 ) -> Exit:
-    """Judge a real record under terms; ends with 1 where an objective is broken."""
+    """Judge a real record, or two of the same time, under terms; ends with 1 where an objective is broken."""
     runs.check_target(json)
-    customer = Customer(fee=fee, users=users, has=frozenset(has))
     terms = load_terms(terms_file)
-    made = _assessed(terms, record, span, customer)
+    between = None if span is None else _instants(span, terms)
+    ledgers = _ledgers([record.path for record in records], between, terms)
+    made = [
+        _assessed(terms, ledger, customer, between, f"{terms_file}: {record.path}")
+        for record, ledger in zip(records, ledgers, strict=True)
+    ]
+    if len(made) == 1:
+        alone = _noted(made[0], records[0])
+        text, windows = assessing.terminal(alone, answer_width()), assessing.to_json(alone)
+        answer: object = windows[0] if len(windows) == 1 else windows
+        broken = any(not judged.met.all() for judged in alone.judged if judged.not_assessed is None)
+    else:
+        disputed = _disputed(records, made)
+        text, answer = disputing.terminal(disputed, answer_width()), disputing.to_json(disputed)
+        broken = disputed.broken
     if json != "-":
-        say(assessing.terminal(made, answer_width()))
+        say(text)
     if json is not None:
-        windows = assessing.to_json(made)
-        runs.write_json(json, windows[0] if len(windows) == 1 else windows)
-    broken = any(not judged.met.all() for judged in made.judged if judged.not_assessed is None)
+        runs.write_json(json, answer)
     return Exit.BREACHED if broken else Exit.MET
 
 
-def _assessed(terms: Terms, record: Path, span: Span | None, customer: Customer) -> Assessment:
+def _noted(made: Assessment, record: Record) -> Assessment:
+    """Note a record that is not by whom the terms name."""
+    note = None if record.by is None else not_theirs(made.terms.measured, record.by)
+    return made if note is None else replace(made, not_assessed=(*made.not_assessed, note))
+
+
+def _disputed(records: Sequence[Record], made: Sequence[Assessment]) -> disputing.Disputed:
+    (first, second), (one, other) = records, made
+    assert first.by is not None
+    assert second.by is not None
+    return disputing.Disputed((str(first.path), str(second.path)), (first.by, second.by), (one, other))
+
+
+def _assessed(
+    terms: Terms, ledger: Ledger, customer: Customer, between: Between | None, where: str
+) -> Assessment:
+    try:
+        return assess(terms, ledger, customer, between)
+    except GapError as error:
+        raise CallsimError(f"{where}: {error}") from None
+
+
+def _ledgers(paths: Sequence[Path], between: Between | None, terms: Terms) -> list[Ledger]:
+    """Read records of one time: `between`, else what all of them tell of.
+
+    A JSON ledger says which time it tells of; a CSV of its own accord tells of the months that hold its rows,
+    and of all others if another record does.
+    """
+    found = [_read(path, between, terms.measured.timezone) for path in paths]
+    known = [ledger for path, (ledger, _) in zip(paths, found, strict=True) if path.suffix == ".json"]
+    if between is None and len(paths) > 1:
+        some = [ledger for ledger, _ in found]
+        start, end = min(ledger.start for ledger in some), max(ledger.end for ledger in some)
+        if known:
+            start, end = max(ledger.start for ledger in known), min(ledger.end for ledger in known)
+        if start >= end:
+            raise CallsimError(f"{' and '.join(map(str, paths))}: they tell of no time in common")
+        found = [
+            (ledger.between(start, end), warnings)
+            if path.suffix == ".json"
+            else _read(path, (start, end), terms.measured.timezone)
+            for path, (ledger, warnings) in zip(paths, found, strict=True)
+        ]
+    for path, (_, warnings) in zip(paths, found, strict=True):
+        for warning in warnings:
+            click.echo(f"{path}: {warning}", err=True)
+    return [ledger for ledger, _ in found]
+
+
+def _read(path: Path, between: Between | None, timezone: str) -> tuple[Ledger, list[str]]:
+    """Read a record, with warnings about it."""
+    if path.suffix != ".json":
+        return read_outages(path, between, timezone)
+    try:
+        ledger = read_ledger(path)
+    except OSError as error:
+        raise CallsimError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except (ValueError, OverflowError) as error:
+        raise CallsimError(str(error)) from None
+    if between is not None and not ledger.start <= between[0] < between[1] <= ledger.end:
+        zone = ZoneInfo(timezone)
+        first, last, start, end = (
+            dt.datetime.fromtimestamp(t, zone).isoformat(" ", "minutes")
+            for t in (ledger.start, ledger.end, *between)
+        )
+        raise CallsimError(f"{path}: tells of {first} to {last}; {start} to {end} is not all in it")
+    return ledger, []
+
+
+def _instants(span: Span, terms: Terms) -> Between:
+    """Return the POSIX seconds at which local days of the terms begin."""
     zone = ZoneInfo(terms.measured.timezone)
-    between = None if span is None else (_instant(span[0], zone), _instant(span[1], zone))
-    ledger = _read(record, between, terms.measured.timezone)
-    return assess(terms, ledger, customer, between)
-
-
-def _read(record: Path, between: tuple[float, float] | None, timezone: str) -> Ledger:
-    if record.suffix == ".json":
-        return read_ledger(record)
-    ledger, warnings = read_outages(record, between, timezone)
-    for warning in warnings:
-        click.echo(f"{record}: {warning}", err=True)
-    return ledger
-
-
-def _instant(day: dt.date, zone: ZoneInfo) -> float:
-    """Return the POSIX seconds at which a local day of the terms begins."""
-    return dt.datetime.combine(day, dt.time(), zone).timestamp()
+    first, last = (dt.datetime.combine(day, dt.time(), zone).timestamp() for day in span)
+    return first, last
 
 
 def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) -> Exit:
@@ -86,8 +163,10 @@ def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) ->
                 f"{record}: a real record is not simulated; leave out --years, --seed and --set"
             )
         rows = [
-            terms_comparison.of_assessment(_assessed(terms, record, None, holder(terms)))
-            for terms in all_terms
+            terms_comparison.of_assessment(
+                _assessed(terms, _ledgers([record], None, terms)[0], holder(terms), None, f"{path}: {record}")
+            )
+            for terms, path in zip(all_terms, terms_files, strict=True)
         ]
         what = str(record)
     else:

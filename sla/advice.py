@@ -49,7 +49,22 @@ class Advice:
 
 def advice(terms: Terms) -> tuple[Advice, ...]:
     """Everything to warn of in terms that are right by themselves."""
-    return tuple(chain(_rules(terms), _toothless(terms), _exclusions(terms), _objectives(terms)))
+    return tuple(
+        chain(_measured(terms), _rules(terms), _toothless(terms), _exclusions(terms), _objectives(terms))
+    )
+
+
+def _measured(terms: Terms) -> Iterator[Advice]:
+    """Tell what becomes of hours with few calls."""
+    measured = terms.measured
+    if measured.by == "error_rate" and measured.over is not None and measured.at_least > 1:
+        stretch = format_duration(measured.over)
+        few = f"fewer than {measured.at_least} attempts in {stretch}"
+        yield Advice(
+            "measured.at_least",
+            f"{few} do not tell, and the {stretch} before decides: "
+            "an outage in the evening goes on until calls come again in the morning",
+        )
 
 
 def _rules(terms: Terms) -> Iterator[Advice]:

@@ -30,9 +30,14 @@ KINDS = {
 
 def lacks(objective: Answered, ledger: Ledger) -> str | None:
     """Say why the record cannot tell, if so."""
-    kind = KINDS[objective.name]
-    if ledger.requests is None or kind not in ledger.requests.kinds:
+    kind, priority, requests = KINDS[objective.name], objective.priority, ledger.requests
+    if requests is None or kind not in requests.kinds:
         return f"the record has no {_WORDS[kind]}"
+    if priority is not None and priority not in requests.priorities:
+        return f"the record knows no priority {priority}"
+    those = requests.priority[requests.kind == kind]
+    if priority is not None and len(those) and (those == -1).all():
+        return f"the record does not tell priorities of {_WORDS[kind]}"
     return None
 
 
@@ -51,8 +56,7 @@ def answer_times(objective: Answered, requests: Requests, zone: Zone, end: float
     """
     which = requests.kind == KINDS[objective.name]
     if objective.priority is not None:
-        known = objective.priority in requests.priorities
-        which &= (requests.priority == requests.priorities.index(objective.priority)) if known else False
+        which &= requests.priority == requests.priorities.index(objective.priority)
     opened = requests.opened[which]
     first = objective.name == "support_response"
     answered = (requests.responded if first else requests.resolved)[which]

@@ -182,8 +182,6 @@ def _note_missing(terms: Terms, ledger: Ledger, customer: Customer, notes: dict[
         notes[
             "Claims that need a ticket: the record has no ticket_opened; every outage is taken as claimable."
         ] = None
-    if terms.measured.disputes is not None:
-        notes["Whose record counts where they differ: there is only this one."] = None
 
 
 def _cells(

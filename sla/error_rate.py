@@ -30,8 +30,9 @@ _NEVER = 1e-10
 _DOWN, _UP, _QUIET = 1, 0, -1
 _FIRST_DAY = dt.date(2000, 1, 1)
 _LEVELS = 128
-_MOST_POINTS = 4096
-"""More points than this are in no block of stretches."""
+"""Blocks of all levels, which are from -64 to 63, have numbers of their own."""
+_MOST_POINTS = 256
+"""So many points are in no block of stretches."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _drawn(cells: _Cells, lots: _Lots) -> tuple[Index, Index]:
 def _rare(cells: _Cells, lots: _Lots) -> Index:
     """Draw only the stretches that are down: those in which a Poisson process has a point.
 
-    Its intensity is a stretch's hazard; it is thinned from one of intensity 2 ** -level, the highest hazard of
+    Its intensity is the hazard of a stretch; it is thinned from one of 2 ** -level, the highest hazard of
     the condition or up to twice that.
     """
     cells = cells.only(lots.laws.most[cells.condition] > _NEVER)
@@ -240,8 +241,9 @@ def _points(cells: _Cells, level: int, uniforms: Uniforms) -> tuple[Index, Float
     length = 1 << max(level, 0)
     block = np.unique(_numbered(cells.first // length, (cells.last - 1) // length + 1)[0])
     number = block * _LEVELS + level
-    many = poisson(uniforms.at(Purpose.POINTS, number), np.full(len(block), length * 2.0**-level))
-    nth, of = _numbered(np.zeros(len(block), dtype=np.int64), many.astype(np.int64))
+    counts = at_most(np.arange(_MOST_POINTS, dtype=np.float64), np.array(length * 2.0**-level))
+    many = np.searchsorted(counts, uniforms.at(Purpose.POINTS, number))
+    nth, of = _numbered(np.zeros(len(block), dtype=np.int64), many)
     point = number[of] * _MOST_POINTS + nth
     place = np.floor(uniforms.at(Purpose.PLACE, point) * length).astype(np.int64)
     return block[of] * length + place, uniforms.at(Purpose.HEIGHT, point) * 2.0**-level

@@ -17,7 +17,7 @@ from sla.cells import inside
 from sla.downtime import Counted, Found, count_downtime
 from sla.objectives import Notification, Objective, PostDialDelay
 from sla.terms import RollingWindow, Terms
-from sla.volumes import Volumes, late_percentile
+from sla.volumes import Volumes, connected, late_percentile
 from sla.windows import windows_of, zone_around
 
 View = Literal["eligible", "claimed"]
@@ -25,6 +25,7 @@ View = Literal["eligible", "claimed"]
 SLACK = {"share": 1e-11, "seconds": 1e-4, "number": 1e-9}
 """How far a value may miss a level by rounding alone; the record has milliseconds."""
 _LATE_SHARE = 0.95
+_NO_CALLS = "the record has no numbers of calls"
 _UNKNOWN = {
     "mos": "voice quality (MOS)",
     "poor_calls": "voice quality (MOS)",
@@ -245,9 +246,10 @@ def _of_calls(case: Case, objective: Objective, view: View) -> tuple[Windows, Fl
     if not isinstance(objective, PostDialDelay):
         down = case.downtime(objective.scope)
         return windows, call_success(case, down, getattr(down, view), windows)
-    volumes = _volumes(case, windows.start, windows.end)
-    at = np.unique(np.concatenate((windows.start, windows.end)))
-    ways, before = volumes.connected(at)
+    ledger, at = case.ledger, np.unique(np.concatenate((windows.start, windows.end)))
+    if ledger.calls is None:
+        raise CannotJudgeError(_NO_CALLS)
+    ways, before = connected(ledger.calls, ledger.start, ledger.end, at)
     calls = before[np.searchsorted(at, windows.end)] - before[np.searchsorted(at, windows.start)]
     delay = late_percentile(ways, np.maximum(calls, 0.0), _LATE_SHARE, objective.target)
     if delay is None:
@@ -257,7 +259,7 @@ def _of_calls(case: Case, objective: Objective, view: View) -> tuple[Windows, Fl
 
 def _volumes(case: Case, *at: Floats) -> Volumes:
     if case.ledger.calls is None:
-        raise CannotJudgeError("the record has no numbers of calls")
+        raise CannotJudgeError(_NO_CALLS)
     return Volumes(case.ledger.calls, case.ledger.start, case.ledger.end, np.unique(np.concatenate(at)))
 
 

@@ -7,18 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carriers.calendars import HOUR
+from carriers.calendars import HOUR, WEEK, Zone
 from carriers.laws import Fixed, Law
 from results.ledger import CallVolumes
-from results.timeline import Floats
-from results.weekly import LocalSpans, cut, tally
+from results.timeline import HOURS_PER_WEEK, Floats, Ints
+from results.weekly import Index, LocalSpans, cut
 from sla.windows import zone_around
 
 _KNOTS = 700
 _SHORTEST = 0.02
 """Seconds; the shortest post-dial delay that is told apart."""
-_BLOCK = 2048
-"""Windows whose percentiles are found at once, which bounds the memory."""
 
 
 class Way(NamedTuple):
@@ -66,24 +64,77 @@ class Volumes:
         """Calls of the stretches before each of the instants that they end at."""
         return np.concatenate(([0.0], np.cumsum(calls)))[np.searchsorted(self.start, t)]
 
-    def connected(self, at: Floats) -> tuple[tuple[Way, ...], Floats]:
-        """Return the ways in which calls connected, and how many did before each instant: (len(at), p)."""
-        branches = [branch for condition in self._calls.conditions for branch in condition.branches]
-        ways: dict[Way, int] = {}
-        numbers = [ways.setdefault(Way(b.offset, b.delay, b.limit), len(ways)) for b in branches]
-        if not branches:
-            return (), np.zeros((len(at), 0))
-        count = np.array([len(condition.branches) for condition in self._calls.conditions])
-        many = count[self.condition]
-        piece = np.repeat(np.arange(len(self.start)), many)
-        nth = np.arange(len(piece)) - np.repeat(np.cumsum(many) - many, many)
-        which = np.repeat((np.cumsum(count) - count)[self.condition], many) + nth
-        way = np.array(numbers)
-        shares = np.stack([branch.share for branch in branches]) * self._rate
-        calls = self._spans.integrate(shares, which, piece)
-        slot = np.searchsorted(at, self.start, side="right")[piece]
-        table = tally(slot * len(ways) + way[which], calls, (len(at) + 1) * len(ways))
-        return tuple(ways), np.cumsum(table.reshape(len(at) + 1, len(ways)), axis=0)[:-1]
+
+def connected(calls: CallVolumes, start: float, end: float, at: Floats) -> tuple[tuple[Way, ...], Floats]:
+    """Return the ways in which calls connected, and how many did before each instant: (len(at), p).
+
+    The instants are sorted, and within [start, end). Calls are counted as if all were nominal, and then what
+    the other conditions make of them is added.
+    """
+    ways, shares = _ways(calls)
+    table = shares * (np.asarray(calls.calls_per_hour) / HOUR)[:, None]
+    zone = zone_around(calls.timezone, start, end)
+    cuts = np.unique(np.concatenate((at, zone.origin + zone.changes)))
+    begins, ends, _ = cut(np.array([start]), np.array([end]), cuts)
+    nominal = _integrated(zone, begins, ends, table[:1], np.zeros(len(begins), dtype=np.intp))
+    found = _before(nominal, begins, at)
+    (row,) = np.nonzero((calls.condition > 0) & (calls.end > start) & (calls.start < end))
+    begins, ends, of = cut(np.maximum(calls.start[row], start), np.minimum(calls.end[row], end), cuts)
+    beyond = _integrated(zone, begins, ends, table - table[0], calls.condition[row[of]])
+    return ways, found + _before(beyond, begins, at)
+
+
+def _ways(calls: CallVolumes) -> tuple[tuple[Way, ...], Floats]:
+    """Return all ways, and the shares of the offered calls that connect so: (conditions, 168, p)."""
+    pairs = [
+        (number, Way(branch.offset, branch.delay, branch.limit), branch.share)
+        for number, condition in enumerate(calls.conditions)
+        for branch in condition.branches
+    ]
+    # In an order of their own, so that streams of one scenario find each other's distributions.
+    ways = sorted({way for _, way, _ in pairs}, key=repr)
+    index = {way: number for number, way in enumerate(ways)}
+    shares = np.zeros((len(calls.conditions), len(ways), HOURS_PER_WEEK))
+    if pairs:
+        numbers, taken, share = zip(*pairs, strict=True)
+        np.add.at(shares, (list(numbers), [index[way] for way in taken]), np.stack(share))
+    return tuple(ways), np.ascontiguousarray(shares.transpose(0, 2, 1))
+
+
+def _integrated(zone: Zone, start: Floats, end: Floats, table: Floats, which: Index | Ints) -> Floats:
+    """Integrate rates per second, (k, 168, p) by hour of the week: those of `table[which]`, (n, p).
+
+    No stretch, in POSIX seconds, is across a clock change.
+    """
+    length = end - start
+    shift = np.round(zone.local_array(start - zone.origin) - start)
+    week, hour, rest = _split(start + shift)
+    found = table[which, hour] * length[:, None]
+    (row,) = np.nonzero(rest + length > HOUR)
+    if len(row):
+        done = np.zeros((len(table), HOURS_PER_WEEK + 1, table.shape[2]))
+        np.cumsum(table * HOUR, axis=1, out=done[:, 1:])
+        which, to_week, to_hour, to_rest = which[row], *_split((end + shift)[row])
+        week, hour, rest = week[row], hour[row], rest[row]
+        found[row] = done[which, to_hour] - done[which, hour]
+        found[row] += (to_week - week)[:, None] * done[which, HOURS_PER_WEEK]
+        found[row] += table[which, to_hour] * to_rest[:, None] - table[which, hour] * rest[:, None]
+    return found
+
+
+def _split(local: Floats) -> tuple[Floats, Index, Floats]:
+    """Week, hour of the week, and seconds within it."""
+    week = np.floor(local / WEEK)
+    within = local - week * WEEK
+    hour = np.minimum((within / HOUR).astype(np.intp), HOURS_PER_WEEK - 1)
+    return week, hour, within - hour * HOUR
+
+
+def _before(calls: Floats, start: Floats, at: Floats) -> Floats:
+    """Add up the rows of `calls` that start before each instant."""
+    total = np.zeros((len(calls) + 1, calls.shape[1]))
+    np.cumsum(calls, axis=0, out=total[1:])
+    return np.asarray(total[np.searchsorted(start, at)])
 
 
 def late_percentile(ways: tuple[Way, ...], calls: Floats, share: float, target: float) -> Floats | None:
@@ -93,30 +144,29 @@ def late_percentile(ways: tuple[Way, ...], calls: Floats, share: float, target: 
     is found at knots, of which `target` is one, with straight lines between; NaN where nothing connected,
     None where a way has no law.
     """
-    laws = [way.delay for way in ways]
-    if any(law is None for law in laws):
+    if any(way.delay is None for way in ways):
         return None
     found = np.full(len(calls), np.nan)
-    if not ways:
+    (real,) = np.nonzero(calls.sum(axis=1) > 0)
+    if not len(real):
         return found
     knots, table = _distribution(ways, target)
-    for first in range(0, len(calls), _BLOCK):
-        block = calls[first : first + _BLOCK]
-        total = block.sum(axis=1)
-        (real,) = np.nonzero(total > 0)
-        below = block[real] @ table / total[real, None]
-        at = np.minimum((below < share).sum(axis=1), len(knots) - 1)
-        row = np.arange(len(real))
-        low, high = below[row, np.maximum(at - 1, 0)], below[row, at]
-        part = np.clip((share - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
-        start = knots[np.maximum(at - 1, 0)]
-        found[first + real] = start + part * (knots[at] - start)
+    part = calls[real] / calls[real].sum(axis=1)[:, None]
+    low, high = np.zeros(len(real), dtype=np.intp), np.full(len(real), len(knots) - 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        short = np.einsum("rp,rp->r", part, table[middle]) < share
+        low, high = np.where(short, middle + 1, low), np.where(short, high, np.maximum(middle, low))
+    before = np.maximum(low - 1, 0)
+    below, above = (np.einsum("rp,rp->r", part, table[at]) for at in (before, low))
+    within = np.clip((share - below) / np.where(above > below, above - below, 1.0), 0.0, 1.0)
+    found[real] = knots[before] + within * (knots[low] - knots[before])
     return found
 
 
 @lru_cache(maxsize=64)
 def _distribution(ways: tuple[Way, ...], target: float) -> tuple[Floats, Floats]:
-    """Return the knots, and the distribution function of each way at them: (p, k)."""
+    """Return the knots, and the distribution function of each way at them: (k, p)."""
     longest = max(2 * target, *(way.offset + _longest(way) for way in ways))
     steps = [way.offset + way.delay.mean for way in ways if isinstance(way.delay, Fixed)]
     knots = np.unique(
@@ -131,7 +181,7 @@ def _distribution(ways: tuple[Way, ...], target: float) -> tuple[Floats, Floats]
         law, limit = way.delay, np.asarray([way.limit])
         assert law is not None
         table[row] = law.cdf(np.minimum(knots - way.offset, way.limit)) / law.cdf(limit)
-    return knots, table
+    return knots, np.ascontiguousarray(table.T)
 
 
 def _longest(way: Way) -> float:

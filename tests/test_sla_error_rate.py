@@ -48,7 +48,7 @@ def reference(rng: np.random.Generator, failing: np.ndarray, rate: np.ndarray) -
     return down
 
 
-@pytest.mark.parametrize("nominal", [0.0, 0.002, 0.03])
+@pytest.mark.parametrize("nominal", [0.0, 0.002, 0.03, 0.12])
 def test_as_many_minutes_are_down_as_when_every_count_is_drawn(nominal):
     bad = [(START + 9 * HOUR, START + 10.5 * HOUR + 20, 0.04), (START + 7.5 * HOUR, START + 8.2 * HOUR, 1.0)]
     bad += [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledger_plays import PBX, play
 from scipy import special
 from sla_cases import DAY, HOUR, NAN, at, made, month, record, terms_of, volumes
 
@@ -157,7 +158,17 @@ def test_requests_are_judged_by_kind_priority_and_share():
     assert judged(waited, ledger).actual == pytest.approx([18 * HOUR])
     assert judged({**waited, "stops_while_waiting": True}, ledger).met.tolist() == [True]
     assert judged({"name": "change_request", "at_most": "72h"}, ledger).actual == pytest.approx([49 * HOUR])
-    assert np.isnan(judged({**response, "priority": "P9"}, ledger).actual[0])
+    unknown = judged({**response, "priority": "P9"}, ledger)
+    assert (unknown.not_assessed, len(unknown.met)) == ("the record knows no priority P9", 0)
+    covered = replace(ledger, requests=replace(ledger.requests, priorities=("P1", "P2", "P9")))
+    none_opened = judged({**response, "priority": "P9"}, covered)
+    assert (np.isnan(none_opened.actual).tolist(), none_opened.met.tolist()) == ([True], [True])
+    bare = replace(ledger.requests, priority=np.where(ledger.requests.kind == Kind.CHANGE, -1, 0))
+    change = {"name": "change_request", "at_most": "72h", "priority": "P1"}
+    assert (
+        judged(change, replace(ledger, requests=bare)).not_assessed
+        == "the record does not tell priorities of change requests"
+    )
     assert (
         judged({"name": "defect_fix", "at_most": "72h"}, ledger).not_assessed
         == "the record has no software defects"
@@ -231,3 +242,11 @@ def test_a_fixed_delay_is_its_own_percentile_and_a_way_without_a_law_has_none():
     assert found is not None
     assert found.tolist() == pytest.approx([2.5])
     assert late_percentile((fixed._replace(delay=None),), np.array([[3.0]]), 0.95, 6.0) is None
+
+
+def test_a_scenario_covers_the_priority_of_its_outages_though_there_be_none(tmp_path):
+    ledger = play(tmp_path, PBX, years=1, mtbf="9000y").ledger
+    assert not len(ledger.requests)
+    response = {"name": "support_response", "at_most": "15m", "priority": "P1"}
+    assert judged(response, ledger).met.tolist() == [True] * 12
+    assert judged({**response, "priority": "P3"}, ledger).not_assessed == "the record knows no priority P3"

@@ -53,6 +53,16 @@ def test_a_rule_that_requires_something_is_about_the_objective_that_does():
 # ---- advice
 
 
+def test_hours_with_too_few_calls_to_tell_are_as_what_was_before():
+    rule = {"by": "error_rate", "over": "5m", "down_above": "5%"}
+    (few,) = told(make(measured={**rule, "at_least": "10 attempts"}))
+    assert few == (
+        "measured.at_least: fewer than 10 attempts in 5m do not tell, and the 5m before decides: "
+        "an outage in the evening goes on until calls come again in the morning"
+    )
+    assert told(make(measured=rule)) == []
+
+
 def test_a_cliff_is_a_jump_of_more_than_twenty_points():
     steep = make(credits=tiers({"below": "99.99%", "credit": "10%"}, {"below": "99%", "credit": "31%"}))
     flat = make(credits=tiers({"below": "99.99%", "credit": "10%"}, {"below": "99%", "credit": "30%"}))
