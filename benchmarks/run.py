@@ -22,10 +22,10 @@ import plain_simpy_five_nines
 import plain_simpy_pairs
 import validate
 
-from callsim.agreements import agreements_of
+from callsim.agreements.accounts import agreements_of
+from callsim.agreements.reckoner import LedgerReckoner, reckoner_of
 from callsim.build import build
 from callsim.placed import place
-from callsim.reckoner import LedgerReckoner, reckoner_of
 from callsim.result import unavailability
 from callsim.scenario import load_scenario
 from callsim.study import Goal, run_study

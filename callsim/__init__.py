@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from callsim.agreements.at_risk import Promises
+    from callsim.agreements.promising import promise
     from callsim.api import load, simulate
-    from callsim.at_risk import Promises
     from callsim.comparison import Comparison, compare
-    from callsim.promising import promise
     from callsim.result import Result
     from results.estimates import Estimate
 
@@ -29,11 +29,11 @@ __all__ = [
 _HOME = {
     "Comparison": "callsim.comparison",
     "Estimate": "results.estimates",
-    "Promises": "callsim.at_risk",
+    "Promises": "callsim.agreements.at_risk",
     "Result": "callsim.result",
     "compare": "callsim.comparison",
     "load": "callsim.api",
-    "promise": "callsim.promising",
+    "promise": "callsim.agreements.promising",
     "simulate": "callsim.api",
 }
 """Where each name lives; it is imported when it is first asked for, so that `import callsim` is quick."""

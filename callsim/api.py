@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from callsim.agreements import agreements_of
+from callsim.agreements.accounts import agreements_of
+from callsim.agreements.reckoner import reckoner_of
 from callsim.build import build
-from callsim.reckoner import reckoner_of
 from callsim.result import Result, half_width, make_result
 from callsim.scenario import Scenario, load_scenario, scenario_hash
 from callsim.study import STREAM_YEARS, Goal, Progress, run_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from callsim.ledger_plan import overruns_show
+from callsim.ledgers.plan import overruns_show
 
 if TYPE_CHECKING:
     from callsim.scenario.model import Scenario

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callsim.causes import cause_name, mode_name
+from callsim.ledgers.causes import cause_name, mode_name
 from callsim.scenario import calls, faults, platform
 from callsim.scenario.model import Scenario
 from carriers import routing

@@ -321,7 +321,8 @@ def promise(
     **shared: Any,  # noqa: ANN401 - what _options adds
 ) -> Exit:
     """Say what SCENARIO can promise at which risk: the highest target that few enough windows break."""
-    from callsim import commands, promise_command  # noqa: PLC0415 - heavy
+    from callsim import commands  # noqa: PLC0415 - heavy
+    from callsim.agreements import promise_command  # noqa: PLC0415 - heavy
 
     return promise_command.promise(scenario, commands.RunOptions(**shared), risks, objective, uncertain)
 
@@ -366,7 +367,7 @@ _TERMS = click.argument("files", nargs=-1, required=True, type=_FILE, metavar="T
 @_TERMS
 def sla_check(files: tuple[Path, ...]) -> Exit:
     """Say everything that is wrong with files of TERMS, and what to know before they are signed."""
-    from callsim import sla_commands  # noqa: PLC0415 - heavy
+    from callsim.agreements import sla_commands  # noqa: PLC0415 - heavy
 
     return sla_commands.check(files)
 
@@ -375,7 +376,7 @@ def sla_check(files: tuple[Path, ...]) -> Exit:
 @click.argument("file", type=_FILE, metavar="TERMS")
 def sla_show(file: Path) -> Exit:
     """Say in plain English what TERMS promise, exclude and pay."""
-    from callsim import sla_commands  # noqa: PLC0415 - heavy
+    from callsim.agreements import sla_commands  # noqa: PLC0415 - heavy
 
     return sla_commands.show(file)
 
@@ -430,7 +431,7 @@ def sla_assess(
         against_by = against_by or ("provider" if recorded_by == "customer" else "customer")
         if recorded_by == against_by:
             raise click.UsageError("--recorded-by and --against-by are two parties")
-    from callsim import sla_judging  # noqa: PLC0415 - heavy
+    from callsim.agreements import sla_judging  # noqa: PLC0415 - heavy
     from sla.assessment import Customer  # noqa: PLC0415 - heavy
 
     records = [sla_judging.Record(record, recorded_by)]
@@ -446,6 +447,7 @@ def sla_assess(
 @_options
 def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
     """Say what each of TERMS pays on the same simulated years, or on the same real record."""
-    from callsim import commands, sla_judging  # noqa: PLC0415 - heavy
+    from callsim import commands  # noqa: PLC0415 - heavy
+    from callsim.agreements import sla_judging  # noqa: PLC0415 - heavy
 
     return sla_judging.compare(record, files, commands.RunOptions(**shared))

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from callsim import figures
-from callsim.agreements import CreditFigures, Judgement
+from callsim.agreements.accounts import CreditFigures, Judgement
 from callsim.result import HOUR, Cause, Result
 from results.estimates import Estimate
 from results.verdicts import Verdict

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from callsim.agreements import Accounts, Judgement, accounts
+from callsim.agreements.accounts import Accounts, Judgement, accounts
 from callsim.exits import Exit
 from results.estimates import Estimate, Resampling
 from results.summary import Summary

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from callsim.errors import WriteError
-from callsim.ledger_plan import plan_of
-from callsim.ledgers import customer_ledger, ledger_of
-from callsim.outage_csv import outages_text
+from callsim.ledgers.outage_csv import outages_text
+from callsim.ledgers.plan import plan_of
+from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
 from callsim.result import Result
 from results.ledger_file import ledger_text

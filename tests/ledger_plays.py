@@ -4,8 +4,8 @@ import pickle
 from pathlib import Path
 
 from callsim.build import build
-from callsim.ledger_plan import plan_of
-from callsim.ledgers import ledger_of
+from callsim.ledgers.plan import plan_of
+from callsim.ledgers.stream import ledger_of
 from callsim.scenario import load_scenario
 from callsim.study import Stretch
 from results.outages import DownRule, find_outages

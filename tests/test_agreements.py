@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import callsim
-from callsim.agreements import accounts, agreements_of, keepable, window_name
+from callsim.agreements.accounts import accounts, agreements_of, keepable, window_name
 from callsim.api import simulate_under
 from callsim.result import resampling
 from callsim.scenario import load_scenario

@@ -6,7 +6,7 @@ from ledger_cases import same
 from ledger_plays import PBX, SCENARIOS, SEED, play
 from scipy import stats
 
-from callsim.ledgers import customer_ledger
+from callsim.ledgers.stream import customer_ledger
 from callsim.scenario import load_scenario
 from carriers.calendars import DAY, HOUR, WEEK, Zone
 from carriers.hours import parse_hours

@@ -9,9 +9,9 @@ from ledger_plays import CARRIER, PBX, SCENARIOS, SEED, Played, play
 
 from callsim.assumptions import assumptions_of
 from callsim.build import build
-from callsim.causes import blames_of
-from callsim.ledgers import ledger_of
-from callsim.outage_csv import outages_text, read_outages
+from callsim.ledgers.causes import blames_of
+from callsim.ledgers.outage_csv import outages_text, read_outages
+from callsim.ledgers.stream import ledger_of
 from callsim.scenario import load_scenario
 from callsim.study import Stretch
 from carriers.calendars import DAY, HOUR

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger_cases import END, START, ledgers, same
 
 from callsim.errors import ScenarioError
-from callsim.outage_csv import HEADER, outages_text, read_outages
+from callsim.ledgers.outage_csv import HEADER, outages_text, read_outages
 from results.ledger import Blame, Cause
 
 YEAR = (START, END)

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import callsim
-from callsim.at_risk import by_draws, credit_by_target, nines, widened
+from callsim.agreements.at_risk import by_draws, credit_by_target, nines, widened
+from callsim.agreements.terms import load_terms
+from callsim.agreements.uncertainty import load_uncertain
 from callsim.cli import main
-from callsim.terms import load_terms
-from callsim.uncertainty import load_uncertain
 from sla.objectives import Availability
 from sla.remedies import CreditRule
 from sla.terms import Terms

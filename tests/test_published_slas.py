@@ -6,9 +6,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from callsim.agreements.terms import load_terms
 from callsim.scenario import json_schema
 from callsim.scenario.tree import parse
-from callsim.terms import load_terms
 from results.ledger import Blame, Cause, Ledger, outage_table
 from sla.advice import advice
 from sla.assess import assess

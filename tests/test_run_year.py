@@ -8,11 +8,11 @@ from ledger_cases import same
 from ledger_plays import SCENARIOS, Played
 
 from callsim import runs
+from callsim.agreements.terms import load_terms
 from callsim.api import simulate
-from callsim.outage_csv import outages_text, read_outages
+from callsim.ledgers.outage_csv import outages_text, read_outages
 from callsim.plots import bad_year
 from callsim.scenario import load_scenario
-from callsim.terms import load_terms
 from results.ledger import Kind
 from results.ledger_file import ledger_text, parse_ledger, read_ledger
 from sla.assess import assess

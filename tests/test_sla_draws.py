@@ -8,7 +8,7 @@ from ledger_plays import SCENARIOS, Played
 from scipy import stats
 from sla_cases import HOUR, at, volumes
 
-from callsim.terms import load_terms
+from callsim.agreements.terms import load_terms
 from results.ledger_file import ledger_text, parse_ledger
 from sla.assess import assess
 from sla.error_rate import down_minutes

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from callsim.agreements import Accounts, accounts, keepable
+from callsim.agreements.accounts import Accounts, accounts, keepable
+from callsim.agreements.reckoner import reckoner_of
+from callsim.agreements.terms import load_terms
 from callsim.build import build
-from callsim.reckoner import reckoner_of
 from callsim.result import resampling
 from callsim.scenario import load_scenario
 from callsim.study import Goal, run_study
-from callsim.terms import load_terms
 from results.estimates import share
 from results.timeline import Floats
 from sla.assessment import Customer

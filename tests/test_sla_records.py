@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from sla_cases import at, month
 
 from callsim import cli
-from callsim.outage_csv import read_outages
+from callsim.ledgers.outage_csv import read_outages
 from results.ledger_file import ledger_text
 
 HEAD = "start,end,cause,notice_given\n"

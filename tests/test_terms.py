@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from callsim.agreements.terms import load_terms
 from callsim.cli import main
 from callsim.errors import ScenarioError
 from callsim.exits import Exit
 from callsim.scenario import json_schema
-from callsim.terms import load_terms
 from sla.english import english
 from sla.terms import Terms
 

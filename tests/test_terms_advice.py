@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsim.terms import load_terms
+from callsim.agreements.terms import load_terms
 from sla.advice import advice
 from sla.consistency import objective_of
 from sla.payoff import steps

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsim.terms import load_terms
+from callsim.agreements.terms import load_terms
 from carriers.hours import parse_hours
 from sla.english import english
 from sla.terms import Terms

@@ -34,7 +34,7 @@ def _agreed(value: object, handler: ValidatorFunctionWrapHandler, info: Validati
                 (("extends",), "only a file of terms can; write them there, and name it: `sla: FILE`")
             )
         return terms
-    from callsim.terms import load_terms  # noqa: PLC0415 - its messages know the scenario
+    from callsim.agreements.terms import load_terms  # noqa: PLC0415 - its messages know the scenario
 
     folder: Path = (info.context or {}).get("folder", Path())
     try:

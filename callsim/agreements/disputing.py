@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from callsim import assessing, figures
-from callsim.assessing import number, window_label
+from callsim import figures
+from callsim.agreements import assessing
+from callsim.agreements.assessing import number, window_label
 from callsim.report import columns
 from sla.assessment import Assessment
 from sla.disputes import WORDS, Party, Settled, settle

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from callsim import figures
-from callsim.agreements import Accounts, CreditFigures, Judgement
+from callsim.agreements.accounts import Accounts, CreditFigures, Judgement
 from callsim.report import columns, promised
 from results.estimates import Estimate, share
 from sla.assessment import Assessment

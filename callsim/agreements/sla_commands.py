@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from callsim.agreements.terms import load_terms
 from callsim.errors import ScenarioError
 from callsim.exits import Exit
-from callsim.terms import load_terms
 from sla.advice import advice
 from sla.english import english
 

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from callsim import promise_report, runs
-from callsim.agreements import agreements_of, undertaking
+from callsim import runs
+from callsim.agreements import promise_report
+from callsim.agreements.accounts import agreements_of, undertaking
+from callsim.agreements.at_risk import RISKS, Promises, UnpromisedError
+from callsim.agreements.promising import distinct
+from callsim.agreements.promising import promise as find_promises
+from callsim.agreements.uncertainty import load_uncertain
 from callsim.api import load
-from callsim.at_risk import RISKS, Promises, UnpromisedError
 from callsim.commands import RunOptions, answer_width, say, stopped
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.progress import shown
-from callsim.promising import distinct
-from callsim.promising import promise as find_promises
 from callsim.scenario.model import Scenario
-from callsim.uncertainty import load_uncertain
 from sla.remedies import CreditRule
 
 
@@ -84,8 +85,8 @@ def _check(path: Path, scenario: Scenario, only: str | None, uncertain: Path | N
 
 
 def _plot(scenario: Scenario, found: Promises, path: Path) -> None:
+    from callsim.agreements.promise_plot import promise_plot  # noqa: PLC0415
     from callsim.plots import save  # noqa: PLC0415 - matplotlib is slow to import
-    from callsim.promise_plot import promise_plot  # noqa: PLC0415
 
     if any(row.objective.name == "availability" for row in found.rows):
         rule = _paid_by_availability(scenario)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from callsim.ledger_plan import Asked, LedgerPlan
+from callsim.ledgers.plan import Asked, LedgerPlan
 from results.ledger import Kind, Requests
 from results.open_time import OpenTime
 from results.timeline import Floats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from callsim import figures
-from callsim.at_risk import Promises, Row, nines, untargeted
+from callsim.agreements.at_risk import Promises, Row, nines, untargeted
 from callsim.report import QUANTITIES, SHARES, columns, target_of
 from results.estimates import Estimate
 from sla.objectives import Objective

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from callsim.ledger_plan import LedgerPlan, plan_of
-from callsim.ledgers import customer_ledger, ledger_of
+from callsim.ledgers.plan import LedgerPlan, plan_of
+from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.study import Stretch
 from carriers.calendars import Zone
 from results.timeline import Floats

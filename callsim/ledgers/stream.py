@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from callsim.ledger_outages import Story, outages_of
-from callsim.ledger_plan import LedgerPlan
-from callsim.ledger_requests import asked_for, made, merged
+from callsim.ledgers.outages import Story, outages_of
+from callsim.ledgers.plan import LedgerPlan
+from callsim.ledgers.requests import asked_for, made, merged
 from results.ledger import CORE_VOICE, CallVolumes, Kind, Ledger, Requests
 from sim.draws import generator
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from callsim.agreements import agreements_of, undertaking
+from callsim.agreements.accounts import agreements_of, undertaking
+from callsim.agreements.at_risk import RISKS, Promises, promises, widened
+from callsim.agreements.uncertainty import load_uncertain
 from callsim.api import load, simulate_under
-from callsim.at_risk import RISKS, Promises, promises, widened
 from callsim.scenario import Scenario
 from callsim.study import Progress
-from callsim.uncertainty import load_uncertain
 from sla.reckoning import Agreement, merge_reckonings
 
 DRAWS = 40

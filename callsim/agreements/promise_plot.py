@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from callsim.at_risk import Promises, Row, credit_by_target
+from callsim.agreements.at_risk import Promises, Row, credit_by_target
 from callsim.figures import plain_percent
 from callsim.plots import BLUE, GREEN, GREY, ORANGE, STYLES
 from results.quantiles import lowest_kept

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from callsim.ledger_plan import LedgerPlan, Planned
-from callsim.ledger_requests import open_time
+from callsim.ledgers.plan import LedgerPlan, Planned
+from callsim.ledgers.requests import open_time
 from carriers.calendars import HOUR
 from results.ledger import CORE_VOICE, Blame, Cause, OutageTable
 from results.outages import Outages

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from callsim.agreements import ALWAYS_UP, finite, keepable, oriented, window_name
+from callsim.agreements.accounts import ALWAYS_UP, finite, keepable, oriented, window_name
 from results.estimates import Estimate
 from results.quantiles import lowest_kept
 from results.timeline import Floats

@@ -10,17 +10,18 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from callsim import assessing, disputing, runs, terms_comparison
-from callsim.agreements import accounts
+from callsim import runs
+from callsim.agreements import assessing, disputing, terms_comparison
+from callsim.agreements.accounts import accounts
+from callsim.agreements.terms import load_terms
 from callsim.api import load, simulate_under
 from callsim.commands import RunOptions, answer_width, say, stopped
 from callsim.errors import CallsimError
 from callsim.exits import Exit
-from callsim.outage_csv import read_outages
+from callsim.ledgers.outage_csv import read_outages
 from callsim.progress import shown
 from callsim.result import resampling
 from callsim.scenario.model import Scenario
-from callsim.terms import load_terms
 from results.ledger import Ledger
 from results.ledger_file import read_ledger
 from sla.assess import assess

@@ -89,7 +89,7 @@ class LedgerPlan:
 
 def plan_of(scenario: Scenario, tables: Tables) -> LedgerPlan:
     """Make the plan of a scenario, whose tables are given."""
-    from callsim.causes import blames_of  # noqa: PLC0415 - brings the models of a scenario
+    from callsim.ledgers.causes import blames_of  # noqa: PLC0415 - brings the models of a scenario
 
     requests = scenario.support.requests if scenario.support else ()
     return LedgerPlan(

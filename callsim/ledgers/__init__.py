@@ -1,0 +1,1 @@
+"""Ledgers, made of simulated streams or of files."""
