@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +24,7 @@ from oracle_runs import CONFIDENCE, SEEDS, Oracle, Score, oracles, score
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "docs" / "validation.md"
 README = ROOT / "README.md"
-PICTURE = ROOT / "docs" / "five-nines.png"
+PICTURES = ROOT / "docs"
 EXAMPLE = "scenarios/five-nines.yaml"
 LARGEST_Z = 4.0
 TIMING = re.compile(r"in [\d,.]+ s \([\d,]+ a second\)")
@@ -96,37 +97,56 @@ def validation(times: float, jobs: int) -> str:
     return head + "\n".join(lines) + "\n" + FOOT.format(command=command)
 
 
-def example(out: Path, jobs: int) -> str:
-    """Return what the README's first command prints, without where its files are; they go to `out`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "callsim", "run", EXAMPLE, "--jobs", str(jobs), "--out", str(out)],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "80", "LINES": "60", "PYTHONIOENCODING": "utf-8"},
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode not in (0, 1, 3):
-        raise SystemExit(f"callsim run {EXAMPLE} ended with {done.returncode}")
-    return done.stdout.partition("\nFiles: ")[0]
+@dataclass(frozen=True)
+class Example:
+    """A command of the README, with the picture that it leaves."""
+
+    arguments: tuple[str, ...]
+    picture: str
+    kept_as: Path
+
+    @property
+    def line(self) -> str:
+        """The command as the README has it."""
+        return f"$ callsim {' '.join(self.arguments)}\n"
+
+    def printed(self, out: Path, jobs: int) -> str:
+        """Return what it prints, without where its files are; they go to `out`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "callsim", *self.arguments, "--jobs", str(jobs), "--out", str(out)],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "80", "LINES": "60", "PYTHONIOENCODING": "utf-8"},
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+        if done.returncode not in (0, 1, 3):
+            raise SystemExit(f"callsim {' '.join(self.arguments)} ended with {done.returncode}")
+        return done.stdout.partition("\nFiles: ")[0]
+
+    def within(self, readme: str, printed: str) -> str:
+        """Return the README with other output: the block that follows the command."""
+        before, command, after = readme.partition(self.line)
+        _, fence, rest = after.partition("```")
+        if not fence:
+            raise SystemExit(f"README.md has no block that begins with {self.line}")
+        return before + command + printed.rstrip("\n") + "\n" + fence + rest
 
 
-def with_example(readme: str, printed: str) -> str:
-    """Return the README with another example: the block that follows its first command."""
-    before, command, after = readme.partition(f"$ callsim run {EXAMPLE}\n")
-    _, fence, rest = after.partition("\n```")
-    if not fence:
-        raise SystemExit(f"README.md has no block that begins with $ callsim run {EXAMPLE}")
-    return before + command + printed.rstrip("\n") + fence + rest
+EXAMPLES = (
+    Example(("run", EXAMPLE), "downtime.png", PICTURES / "five-nines.png"),
+    Example(("promise", EXAMPLE, "--objective", "availability"), "promise.png", PICTURES / "promise.png"),
+)
 
 
 def write_readme(jobs: int) -> None:
-    """Refresh the example of the README and its picture."""
-    with TemporaryDirectory() as out:
-        printed = example(Path(out), jobs)
-        (picture,) = Path(out).glob("five-nines-*/downtime.png")
-        PICTURE.write_bytes(picture.read_bytes())
-    README.write_text(with_example(README.read_text("utf-8"), printed), "utf-8")
+    """Refresh the examples of the README and their pictures."""
+    for example in EXAMPLES:
+        with TemporaryDirectory() as out:
+            printed = example.printed(Path(out), jobs)
+            (picture,) = Path(out).glob(f"*/{example.picture}")
+            example.kept_as.write_bytes(picture.read_bytes())
+        README.write_text(example.within(README.read_text("utf-8"), printed), "utf-8")
 
 
 def main() -> None:

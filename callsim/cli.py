@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -16,84 +15,10 @@ from click.core import ParameterSource
 from callsim import __version__
 from callsim.exits import Exit
 from callsim.neighbours import in_the_way
+from callsim.options import FILE, OUT, day, duration, month, share, shared_options, shares, variations
 
 if TYPE_CHECKING:
     from sla.disputes import Party
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _share(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    from carriers.units import parse_share  # noqa: PLC0415 - only once it is known to be ours
-
-    return None if text is None else _quantity(parse_share, text)
-
-
-def _shares(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[float, ...]:
-    from carriers.units import parse_share  # noqa: PLC0415 - only once it is known to be ours
-
-    found = tuple(_quantity(parse_share, text) for text in texts)
-    if any(share >= 1 for share in found):
-        raise click.BadParameter("a risk is more than 0% and less than 100%")
-    return found
-
-
-def _month(_: click.Context, __: click.Parameter, text: str | None) -> tuple[dt.date, dt.date] | None:
-    """Read a month as its first day, and that of the next."""
-    if text is None:
-        return None
-    try:
-        first = dt.date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise click.BadParameter(f"'{text}' is not a month; write one like 2026-10") from None
-    return first, (first + dt.timedelta(days=32)).replace(day=1)
-
-
-def _day(_: click.Context, __: click.Parameter, text: str | None) -> dt.date | None:
-    if text is None:
-        return None
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"'{text}' is not a date; write one like 2026-10-01") from None
-
-
-def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    from carriers.units import parse_duration  # noqa: PLC0415 - only once it is known to be ours
-
-    return None if text is None else _quantity(parse_duration, text)
-
-
-def _quantity(parse: Callable[[str], float], text: str) -> float:
-    try:
-        value = parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    if not value:
-        raise click.BadParameter(f"{text} is too small; it has to be more than 0")
-    return value
-
-
-def _variations(
-    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple(map(_variation, texts))
-
-
-def _variation(text: str) -> tuple[str, tuple[str, ...]]:
-    """Read `PATH=v1,v2`; a comma inside brackets belongs to a value, like {median: 2h, p95: 5h}."""
-    path, _, values = text.partition("=")
-    parts, depth = [""], 0
-    for letter in values:
-        depth += (letter in "{[") - (letter in "}]")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    stripped = tuple(part.strip() for part in parts)
-    if not path or not all(stripped):
-        raise click.BadParameter(f"'{text}' is not PATH=v1,v2,..., like carriers.atlantic.channels=60,120")
-    return path, stripped
 
 
 class _Commands(click.Group):
@@ -139,57 +64,6 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _options(command: Command) -> Command:
-    """Add what all commands that simulate understand."""
-    for option in reversed(
-        [
-            click.option(
-                "--years", type=click.IntRange(min=1), envvar="CALLSIM_YEARS", help="Years to simulate."
-            ),
-            click.option(
-                "--seed",
-                type=click.IntRange(0, 2**63 - 1),
-                envvar="CALLSIM_SEED",
-                help="Seed of the random numbers.",
-            ),
-            click.option(
-                "--jobs",
-                type=click.IntRange(min=1),
-                default=_cores,
-                show_default="all cores",
-                envvar="CALLSIM_JOBS",
-                help="Processes to use; the answer does not depend on it.",
-            ),
-            click.option(
-                "--set",
-                "overrides",
-                metavar="PATH=VALUE",
-                multiple=True,
-                help="Replace one value of the scenario, like carriers.atlantic.channels=60.",
-            ),
-            click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON."),
-            click.option("--quiet", is_flag=True, envvar="CALLSIM_QUIET", help="Print the verdict only."),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-_FILE = click.Path(path_type=Path)
-_OUT = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    envvar="CALLSIM_OUT",
-    help="Where to make the folder of results.",
-)
-
-
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="callsim %(version)s")
 def main() -> None:
@@ -197,20 +71,20 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("scenario", type=_FILE)
-@_options
-@_OUT
+@click.argument("scenario", type=FILE)
+@shared_options
+@OUT
 @click.option(
     "--precision",
     metavar="SHARE",
-    callback=_share,
+    callback=share,
     envvar="CALLSIM_PRECISION",
     help="Instead of --years: until the interval on unavailability is within this share of it, like 5%.",
 )
 @click.option(
     "--max-time",
     metavar="DURATION",
-    callback=_duration,
+    callback=duration,
     envvar="CALLSIM_MAX_TIME",
     help="Begin nothing after so much real time, like 60s.",
 )
@@ -219,7 +93,7 @@ def main() -> None:
 @click.option(
     "--horizon",
     metavar="DURATION",
-    callback=_duration,
+    callback=duration,
     help="With --calls: the length of a stretch, hours to weeks.  [default: 7d]",
 )
 @click.option(
@@ -235,7 +109,7 @@ def run(
     calls: bool,
     horizon: float | None,
     repeat: int | None,
-    **shared: Any,  # noqa: ANN401 - what _options adds
+    **shared: Any,  # noqa: ANN401 - what shared_options adds
 ) -> Exit:
     """Simulate SCENARIO and say whether its objectives hold.
 
@@ -263,9 +137,9 @@ def run(
 
 
 @main.command()
-@click.argument("scenarios", nargs=-1, required=True, type=_FILE, metavar="SCENARIO...")
-@_options
-def compare(scenarios: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
+@click.argument("scenarios", nargs=-1, required=True, type=FILE, metavar="SCENARIO...")
+@shared_options
+def compare(scenarios: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what shared_options adds
     """Say how SCENARIOs differ from the first, under common random numbers."""
     from callsim import commands  # noqa: PLC0415 - heavy
 
@@ -275,18 +149,18 @@ def compare(scenarios: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401
 
 
 @main.command()
-@click.argument("scenario", type=_FILE)
-@_options
-@_OUT
+@click.argument("scenario", type=FILE)
+@shared_options
+@OUT
 @click.option(
     "--vary",
     metavar="PATH=v1,v2,...",
-    callback=_variations,
+    callback=variations,
     multiple=True,
     required=True,
     help="Values for one path; with several of these every combination is simulated.",
 )
-def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
+def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **shared: Any) -> Exit:  # noqa: ANN401 - what shared_options adds
     """Simulate SCENARIO with each of several values, under common random numbers."""
     from callsim import commands  # noqa: PLC0415 - heavy
 
@@ -294,14 +168,14 @@ def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **share
 
 
 @main.command()
-@click.argument("scenario", type=_FILE)
-@_options
-@_OUT
+@click.argument("scenario", type=FILE)
+@shared_options
+@OUT
 @click.option(
     "--risk",
     "risks",
     metavar="SHARE",
-    callback=_shares,
+    callback=shares,
     multiple=True,
     help="Share of windows that may break it, like 1%; several may be given.  [default: 0.1%, 1%, 5%, 10%]",
 )
@@ -309,7 +183,7 @@ def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **share
 @click.option(
     "--parameters-uncertain",
     "uncertain",
-    type=_FILE,
+    type=FILE,
     metavar="FILE",
     help="What is not known of the failure data: counts, or a median with a 95 % point.",
 )
@@ -318,7 +192,7 @@ def promise(
     risks: tuple[float, ...],
     objective: str | None,
     uncertain: Path | None,
-    **shared: Any,  # noqa: ANN401 - what _options adds
+    **shared: Any,  # noqa: ANN401 - what shared_options adds
 ) -> Exit:
     """Say what SCENARIO can promise at which risk: the highest target that few enough windows break."""
     from callsim import commands  # noqa: PLC0415 - heavy
@@ -328,7 +202,7 @@ def promise(
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
 def check(files: tuple[Path, ...]) -> Exit:
     """Say everything that is wrong with scenario FILEs."""
     from callsim import authoring  # noqa: PLC0415 - heavy
@@ -346,7 +220,7 @@ def schema(terms: bool) -> Exit:
 
 
 @main.command()
-@click.argument("folder", type=_FILE, metavar="DIR")
+@click.argument("folder", type=FILE, metavar="DIR")
 def init(folder: Path) -> Exit:
     """Write a commented scenario to start from into DIR."""
     from callsim import authoring  # noqa: PLC0415 - heavy
@@ -360,7 +234,7 @@ def sla() -> None:
 
 
 _PARTY = click.Choice(["provider", "customer", "third_party"])
-_TERMS = click.argument("files", nargs=-1, required=True, type=_FILE, metavar="TERMS...")
+_TERMS = click.argument("files", nargs=-1, required=True, type=FILE, metavar="TERMS...")
 
 
 @sla.command("check")
@@ -373,7 +247,7 @@ def sla_check(files: tuple[Path, ...]) -> Exit:
 
 
 @sla.command("show")
-@click.argument("file", type=_FILE, metavar="TERMS")
+@click.argument("file", type=FILE, metavar="TERMS")
 def sla_show(file: Path) -> Exit:
     """Say in plain English what TERMS promise, exclude and pay."""
     from callsim.agreements import sla_commands  # noqa: PLC0415 - heavy
@@ -382,11 +256,11 @@ def sla_show(file: Path) -> Exit:
 
 
 @sla.command("assess")
-@click.argument("terms", type=_FILE)
-@click.argument("record", type=_FILE, metavar="OUTAGES.csv")
-@click.option("--month", callback=_month, metavar="YYYY-MM", help="Judge this calendar month only.")
-@click.option("--from", "start", callback=_day, metavar="DATE", help="Judge from this day on ...")
-@click.option("--to", "end", callback=_day, metavar="DATE", help="... up to this day, which is not in it.")
+@click.argument("terms", type=FILE)
+@click.argument("record", type=FILE, metavar="OUTAGES.csv")
+@click.option("--month", callback=month, metavar="YYYY-MM", help="Judge this calendar month only.")
+@click.option("--from", "start", callback=day, metavar="DATE", help="Judge from this day on ...")
+@click.option("--to", "end", callback=day, metavar="DATE", help="... up to this day, which is not in it.")
 @click.option(
     "--fee", type=click.FloatRange(min=0, min_open=True), help="A month's fee, in the terms' currency."
 )
@@ -394,7 +268,7 @@ def sla_show(file: Path) -> Exit:
 @click.option(
     "--has", "has", multiple=True, metavar="NAME", help="What the terms require, like geo_redundant."
 )
-@click.option("--against", type=_FILE, metavar="OTHER.csv", help="Another record of the same time.")
+@click.option("--against", type=FILE, metavar="OTHER.csv", help="Another record of the same time.")
 @click.option("--recorded-by", type=_PARTY, help="Who kept the record.")
 @click.option("--against-by", type=_PARTY, help="Who kept the other one.")
 @click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON.")
@@ -442,10 +316,10 @@ def sla_assess(
 
 
 @sla.command("compare")
-@click.argument("record", type=_FILE, metavar="SCENARIO|OUTAGES.csv")
+@click.argument("record", type=FILE, metavar="SCENARIO|OUTAGES.csv")
 @_TERMS
-@_options
-def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what _options adds
+@shared_options
+def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  # noqa: ANN401 - what shared_options adds
     """Say what each of TERMS pays on the same simulated years, or on the same real record."""
     from callsim import commands  # noqa: PLC0415 - heavy
     from callsim.agreements import sla_judging  # noqa: PLC0415 - heavy

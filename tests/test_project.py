@@ -88,9 +88,9 @@ def test_suggested_override_is_accepted(path: Path, override: str) -> None:
     assert callsim.load(path, [override]) != callsim.load(path)
 
 
-def test_readme_example_is_what_the_command_prints(tmp_path: Path) -> None:
-    printed = validate.example(tmp_path, jobs=1)
-    expected = validate.with_example(README, printed)
+@pytest.mark.parametrize("example", validate.EXAMPLES, ids=lambda example: example.arguments[0])
+def test_readme_example_is_what_the_command_prints(example: validate.Example, tmp_path: Path) -> None:
+    expected = example.within(README, example.printed(tmp_path, jobs=1))
     same = "in a while"
     assert validate.TIMING.sub(same, README) == validate.TIMING.sub(same, expected), (
         "refresh it: python benchmarks/validate.py --readme"
