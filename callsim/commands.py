@@ -28,6 +28,7 @@ from callsim.progress import shown
 from callsim.result import Result
 from callsim.scenario.model import Scenario
 from callsim.study import NothingSimulatedError
+from sla.crediting import GapError
 
 COLOURS = {"MET": "green", "BREACHED": "red", "INCONCLUSIVE": "yellow"}
 WIDEST = 120
@@ -115,12 +116,14 @@ def _simulate(
 
 @contextmanager
 def stopped() -> Iterator[None]:
-    """Say in one line that nothing is known yet, where a study was stopped too soon."""
+    """Say in one line why there is no answer: a study was stopped too soon, or terms leave a gap."""
     try:
         yield
     except NothingSimulatedError as error:
         text = f"{error}: nothing is known yet"
         raise (StoppedError if "interrupted" in text else CallsimError)(text) from None
+    except GapError as error:
+        raise CallsimError(str(error)) from None
 
 
 def answer_width() -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import callsim
 from callsim.agreements.accounts import accounts, agreements_of, keepable, window_name
 from callsim.api import simulate_under
+from callsim.cli import main
 from callsim.result import resampling
 from callsim.scenario import load_scenario
 from results.verdicts import Verdict
@@ -136,3 +139,20 @@ def test_no_agreement_no_account():
     assert accounts([], result.study.reckonings, again).judgements == ()
     assert result.to_json()["credits"] is None
     assert result.verdict is None
+
+
+def test_a_gap_that_must_not_be_filled_ends_a_run_in_one_line(tmp_path):
+    terms = tmp_path / "gappy.yaml"
+    terms.write_text(
+        "name: gappy\n"
+        "objectives: [{name: availability, at_least: 99.999%}]\n"
+        "credits: [{objective: availability, gap_policy: error, tiers: [{below: 1%, credit: 10%}]}]\n"
+    )
+    options = ["--years", "20", "--jobs", "1", "--out", str(tmp_path / "runs")]
+    done = CliRunner().invoke(main, ["run", str(ONE_UNIT), "--set", f"sla={terms}", *options])
+    assert done.exit_code == 2
+    assert re.fullmatch(
+        r"availability of 0\.99\d+ breaks its target and lies in no tier of its credits; "
+        r"the terms say that such a gap must not be filled\n",
+        done.output,
+    )
