@@ -258,8 +258,8 @@ def covered(what: str, tallies: list[coverage.Tally]) -> Row:
 
 
 def exact(times: float, jobs: int) -> Rows:
-    """Judge the simulator by exact values, ten times as sharply as the tests."""
-    for oracle, found in validate.scores(10 * times, jobs):
+    """Judge the simulator by exact values, with twelve times the years as the tests."""
+    for oracle, found in validate.scores(12 * times, jobs):
         width = validate.half_width(found)
         yield Row(
             oracle.model,

@@ -259,7 +259,7 @@ def sla_show(file: Path) -> Exit:
 @click.argument("terms", type=FILE)
 @click.argument("record", type=FILE, metavar="OUTAGES.csv")
 @click.option("--month", callback=month, metavar="YYYY-MM", help="Judge this calendar month only.")
-@click.option("--from", "start", callback=day, metavar="DATE", help="Judge from this day on ...")
+@click.option("--from", "start", callback=day, metavar="DATE", help="Judge the windows from this day on ...")
 @click.option("--to", "end", callback=day, metavar="DATE", help="... up to this day, which is not in it.")
 @click.option(
     "--fee", type=click.FloatRange(min=0, min_open=True), help="A month's fee, in the terms' currency."
@@ -312,7 +312,7 @@ def sla_assess(
     if against is not None:
         records.append(sla_judging.Record(against, against_by))
     customer = Customer(fee=fee, users=users, has=frozenset(has))
-    return sla_judging.judge(terms, records, span, customer, json)
+    return sla_judging.judge(terms, records, span, customer, json, one_window=month is not None)
 
 
 @sla.command("compare")

@@ -50,7 +50,14 @@ class Advice:
 def advice(terms: Terms) -> tuple[Advice, ...]:
     """Everything to warn of in terms that are right by themselves."""
     return tuple(
-        chain(_measured(terms), _rules(terms), _toothless(terms), _exclusions(terms), _objectives(terms))
+        chain(
+            _measured(terms),
+            _rules(terms),
+            _toothless(terms),
+            _exclusions(terms),
+            _objectives(terms),
+            _claims(terms),
+        )
     )
 
 
@@ -64,6 +71,18 @@ def _measured(terms: Terms) -> Iterator[Advice]:
             "measured.at_least",
             f"{few} do not tell, and the {stretch} before decides: "
             "an outage in the evening goes on until calls come again in the morning",
+        )
+
+
+def _claims(terms: Terms) -> Iterator[Advice]:
+    """Tell where nobody said whose record counts."""
+    measured = terms.measured
+    evidence, counts = terms.claims.evidence, measured.measured_by
+    if evidence != counts and not {"measured_by", "disputes"} & measured.model_fields_set:
+        yield Advice(
+            "claims.evidence",
+            f"the {evidence.replace('_', ' ')}'s record is evidence, yet the {counts}'s counts; "
+            "say `measured_by` or `disputes` under `measured`",
         )
 
 

@@ -54,7 +54,7 @@ def test_promises_from_python():
     frame = found.to_frame()
     assert set(frame["window"]) == {"month", "quarter", "year"}
     assert frame.groupby("window")["target"].apply(lambda t: t.is_monotonic_increasing).all()
-    assert found.result.study.years == 100
+    assert (found.years, found.result.study.years, found.draws) == (100, 100, None)
     with pytest.raises(ValueError, match="name the scenario's file"):
         callsim.promise(callsim.load(ONE_UNIT), parameters_uncertain="known.yaml")
 
@@ -101,6 +101,9 @@ def test_what_is_not_known_makes_promises_smaller(tmp_path):
         (row,) = (row for row in json.loads(text)["promise"] if row["window"] == "month")
         monthly.append(row["target"])
     sure, unsure = monthly
+    told = json.loads(text)
+    assert (told["years"], told["draws"], told["seed"]) == (400, 40, 1)
+    assert told["availability"]["gross"]["count"] == 40
     assert unsure["value"] < sure["low"]
     assert unsure["low"] < unsure["value"] <= unsure["high"]
 

@@ -76,9 +76,26 @@ def test_a_month_or_any_days_may_be_chosen(folder):
     assert (december["window"], december["downtime_s"]) == ("2026-12", 600)
     days = answer("assess", "t.yaml", "o.csv", "--from", "2026-10-01", "--to", "2026-10-03")
     assert (days["downtime_s"], days["credit"]["share"]) == (5400, 0.25)
+    months = answer("assess", "t.yaml", "o.csv", "--from", "2026-09-15", "--to", "2027-01-01")
+    assert [window["window"] for window in months] == ["2026-10", "2026-11", "2026-12"]
     quiet = sla("assess", "t.yaml", "o.csv", "--month", "2026-11")
     assert quiet.exit_code == 0
     assert quiet.stderr == "o.csv: 3 of 3 outages lie outside of the time that is judged\n"
+
+
+def test_what_is_still_open_is_said(folder):
+    Path("open.csv").write_text("start,end,cause\n2025-03-30T00:00:00Z,,provider\n", encoding="utf-8")
+    done = sla("assess", "t.yaml", "open.csv")
+    assert done.stderr == (
+        "open.csv: an outage is still open: counted up to the end of the record, 2025-04-01 00:00\n"
+    )
+    Path("mute.yaml").write_text(
+        Path("t.yaml").read_text(encoding="utf-8").replace("objectives:", "scope: portal\nobjectives:"),
+        encoding="utf-8",
+    )
+    told = sla("compare", "o.csv", "mute.yaml", "t.yaml")
+    (row,) = (line for line in told.stdout.splitlines() if "not assessed" in line and "99." in line)
+    assert "%   " not in row.partition("not assessed")[2]
 
 
 def test_a_ledger_is_judged_as_its_outages_are(folder):

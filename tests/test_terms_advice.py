@@ -217,3 +217,20 @@ def test_steps_cover_everything_below_the_target_once(target, bounds, gaps):
         value = (step.better + step.worse) / 2
         inside = [t for t in rule.tiers if value < t.below and value >= (t.down_to or 0)]
         assert step.tier is min(inside, key=lambda t: t.below, default=None)  # all pay alike
+
+
+@pytest.mark.parametrize(
+    ("measured", "warned"),
+    [
+        ({}, True),
+        ({"measured_by": "provider"}, False),
+        ({"measured_by": "customer"}, False),
+        ({"disputes": "lower"}, False),
+    ],
+)
+def test_evidence_of_one_party_and_the_record_of_another_is_told(measured, warned):
+    terms = make(measured=measured, claims={"automatic": False, "evidence": "customer"})
+    found = [
+        line for line in told(terms) if line.startswith("claims.evidence: the customer's record is evidence")
+    ]
+    assert bool(found) is warned

@@ -59,8 +59,13 @@ class Unassessed:
 class Promises:
     """All promises at risk of a scenario."""
 
-    result: Result
-    """The run behind them; of uncertain parameters, that of the first draw."""
+    scenario: str
+    seed: int
+    years: int
+    average: Estimate
+    """Gross availability over all years."""
+    result: Result | None
+    """The run behind them; None where there are several, of uncertain parameters."""
     rows: tuple[Row, ...]
     unassessed: tuple[Unassessed, ...]
     draws: int | None
@@ -120,14 +125,13 @@ def untargeted(objective: Objective) -> Objective:
     return objective.model_copy(update=same | targets)
 
 
-def promises(
-    result: Result,
+def tabulated(
     agreements: Sequence[Agreement],
     reckonings: Sequence[Reckoning],
     risks: Sequence[float],
     confidence: float,
     draws: tuple[int, np.random.Generator] | None = None,
-) -> Promises:
+) -> tuple[tuple[Row, ...], tuple[Unassessed, ...]]:
     """Tabulate the promises of agreements whose terms were `widened`.
 
     Where the windows come from draws of parameters, `draws` says how many, with a generator to resample them.
@@ -148,7 +152,7 @@ def promises(
                 targets = tuple(interval(actual, objective, risk) for risk in risks)
             window = window_name(agreement.terms, objective)
             rows.append(Row(agreement.terms.name, objective, window, tuple(risks), targets, actual))
-    return Promises(result, tuple(rows), tuple(without), None if draws is None else draws[0])
+    return tuple(rows), tuple(without)
 
 
 def nines(availability: float) -> int:
@@ -180,6 +184,15 @@ def by_draws(
         return finite(Estimate(value, low, high, confidence, draws, lower, upper).scaled(sign))
 
     return interval
+
+
+def average_of_draws(availabilities: Floats, rng: np.random.Generator, confidence: float) -> Estimate:
+    """Estimate the mean availability over draws of the parameters, by resampling the draws."""
+    many = len(availabilities)
+    means = availabilities[rng.integers(0, many, (RESAMPLES, many))].mean(axis=1)
+    each = (1 - confidence) / 2
+    low, high, lower, upper = np.quantile(means, (each, 1 - each, 2 * each, 1 - 2 * each)).tolist()
+    return Estimate(float(availabilities.mean()), low, high, confidence, many, lower, upper)
 
 
 def credit_by_target(rule: CreditRule, actual: Floats, targets: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +44,26 @@ def promise(
             (folder.path / "promise.json").write_text(runs.json_text(data), encoding="utf-8")
             _plot(scenario, found, folder.path / "promise")
         kept = folder.keep(datetime.now().astimezone())
-    result = found.result
     if options.json is not None:
-        runs.write_json(options.json, {**result.to_json(), "promise": found.to_json()})
+        runs.write_json(options.json, _json(found))
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
-    return Exit.INTERRUPTED if result.exit_code is Exit.INTERRUPTED else Exit.MET
+    interrupted = found.result is not None and found.result.exit_code is Exit.INTERRUPTED
+    return Exit.INTERRUPTED if interrupted else Exit.MET
+
+
+def _json(found: Promises) -> dict[str, Any]:
+    """Return the run's answer with the promises; of uncertain parameters, what all draws together say."""
+    if found.result is not None:
+        return {**found.result.to_json(), "promise": found.to_json()}
+    return {
+        "scenario": found.scenario,
+        "seed": found.seed,
+        "years": found.years,
+        "draws": found.draws,
+        "availability": {"gross": found.average.to_json()},
+        "promise": found.to_json(),
+    }
 
 
 def _found(
@@ -90,7 +105,7 @@ def _plot(scenario: Scenario, found: Promises, path: Path) -> None:
 
     if any(row.objective.name == "availability" for row in found.rows):
         rule = _paid_by_availability(scenario)
-        save(promise_plot(scenario.name, found, rule, found.result.availability.value), path)
+        save(promise_plot(scenario.name, found, rule, found.average.value), path)
 
 
 def _paid_by_availability(scenario: Scenario) -> CreditRule | None:

@@ -31,14 +31,13 @@ def terminal(promises: Promises, width: int = 80) -> str:
 
 def answer(promises: Promises) -> str:
     """Return the sentence that a manager needs."""
-    result = promises.result
-    name, mean = result.scenario.name, result.availability.value or 0.0
+    name, mean = promises.scenario, promises.average.value or 0.0
     many = nines(mean)
     if many == 99:
         printed = "no outage at all was simulated, so a marketing page would print anything"
     else:
         printed = (
-            f"the average is {figures.percent(result.availability)}, so a marketing page would print "
+            f"the average is {figures.percent(promises.average)}, so a marketing page would print "
             f"{figures.plain_percent(round(1 - 10.0**-many, many))}"
         )
     signed = _signed(promises)
@@ -54,6 +53,8 @@ def _signed(promises: Promises) -> str:
     target = row.targets[middle]
     if target is None or target.value is None:
         return ""
+    if target.low is None and target.lower is None:
+        return f"for a month at a risk of {figures.plain_percent(row.risks[middle])} more years have to tell."
     return (
         f"what one can sign for a month, at a risk of {figures.plain_percent(row.risks[middle])}, is "
         f"{figures.percent(target)}."
@@ -90,12 +91,10 @@ def _name(objective: str) -> str:
 
 
 def _footer(promises: Promises) -> str:
-    result, draws = promises.result, promises.draws
-    study = result.study
-    years = study.years * (draws or 1)
+    draws = promises.draws
     covered = NOISE if draws is None else f"what is not known of the parameters, drawn {draws} times"
-    confidence = figures.plain_percent(result.availability.confidence)
+    confidence = figures.plain_percent(promises.average.confidence)
     return (
-        f"{years:,} years, seed {study.seed}. Each target is broken in at "
+        f"{promises.years:,} years, seed {promises.seed}. Each target is broken in at "
         f"most the share of windows at its left. The {confidence} intervals cover {covered}."
     )

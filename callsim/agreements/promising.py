@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from callsim.agreements.accounts import agreements_of, undertaking
-from callsim.agreements.at_risk import RISKS, Promises, promises, widened
+from callsim.agreements.at_risk import RISKS, Promises, average_of_draws, tabulated, widened
 from callsim.agreements.uncertainty import load_uncertain
 from callsim.api import load, simulate_under
 from callsim.scenario import Scenario
@@ -37,8 +37,8 @@ def promise(
 
     Of all objectives that the scenario's agreements have, or of one by name; without agreements, of
     availability. `parameters_uncertain` is a file of what is known of the failure data: then the scenario,
-    named as a file, is read anew with each draw of them, and simulated for its share of the years. Raises
-    ScenarioError, NothingSimulatedError, and UnpromisedError for an objective that nobody promises.
+    named as a file, is read anew with each draw of them, and simulated for its share of the years, rounded
+    up. Raises ScenarioError, NothingSimulatedError, and UnpromisedError for what nobody promises.
     """
     if not isinstance(scenario, Scenario):
         path, scenario = scenario, load(scenario, overrides)
@@ -49,7 +49,8 @@ def promise(
     confidence = scenario.simulation.confidence
     if parameters_uncertain is None:
         result = simulate_under(scenario, agreements, years, seed, jobs=jobs, progress=progress)
-        return promises(result, agreements, result.study.reckonings, risks, confidence)
+        table = tabulated(agreements, result.study.reckonings, risks, confidence)
+        return Promises(scenario.name, seed, result.study.years, result.availability, result, *table, None)
     uncertain = load_uncertain(parameters_uncertain)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(DRAW_KEY,)))
     each = -(-(years or scenario.simulation.years) // DRAWS)
@@ -60,7 +61,11 @@ def promise(
         drawn.append(simulate_under(other, agreements, each, own_seed, jobs=jobs, progress=progress))
     streams = zip(*(result.study.reckonings for result in drawn), strict=True)
     pooled = [merge_reckonings(parts) for parts in streams]
-    return promises(drawn[0], agreements, pooled, risks, confidence, (DRAWS, rng))
+    availabilities = np.array([result.availability.value for result in drawn], dtype=np.float64)
+    average = average_of_draws(availabilities, rng, confidence)
+    table = tabulated(agreements, pooled, risks, confidence, (DRAWS, rng))
+    simulated = sum(result.study.years for result in drawn)
+    return Promises(scenario.name, seed, simulated, average, None, *table, DRAWS)
 
 
 def distinct(agreements: Sequence[Agreement], only: str | None) -> tuple[Agreement, ...]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+import numpy as np
 
 from callsim import runs
 from callsim.agreements import assessing, disputing, terms_comparison
-from callsim.agreements.accounts import accounts
+from callsim.agreements.accounts import accounts, window_name
 from callsim.agreements.terms import load_terms
 from callsim.api import load, simulate_under
 from callsim.commands import RunOptions, answer_width, say, stopped
@@ -50,6 +51,8 @@ def judge(
     span: Span | None,
     customer: Customer,
     json: str | None,
+    *,
+    one_window: bool = True,
 ) -> Exit:
     """Judge a real record, or two of the same time, under terms; ends with 1 where an objective is broken."""
     runs.check_target(json)
@@ -57,7 +60,7 @@ def judge(
     between = None if span is None else _instants(span, terms)
     ledgers = _ledgers([record.path for record in records], between, terms)
     made = [
-        _assessed(terms, ledger, customer, between, f"{terms_file}: {record.path}")
+        _assessed(terms, ledger, customer, between, f"{terms_file}: {record.path}", one_window)
         for record, ledger in zip(records, ledgers, strict=True)
     ]
     if len(made) == 1:
@@ -90,9 +93,22 @@ def _disputed(records: Sequence[Record], made: Sequence[Assessment]) -> disputin
 
 
 def _assessed(
-    terms: Terms, ledger: Ledger, customer: Customer, between: Between | None, where: str
+    terms: Terms,
+    ledger: Ledger,
+    customer: Customer,
+    between: Between | None,
+    where: str,
+    one_window: bool = True,
 ) -> Assessment:
+    """Judge the whole windows in `between`; or all of it as one, where that is wanted or none fits."""
     try:
+        if between is not None and not one_window:
+            made = assess(terms, ledger.between(*between), customer)
+            if len(made.availability.windows):
+                return made
+            click.echo(
+                f"{where}: no whole {window_name(terms)} lies in this time; it is judged as one", err=True
+            )
         return assess(terms, ledger, customer, between)
     except GapError as error:
         raise CallsimError(f"{where}: {error}") from None
@@ -119,8 +135,9 @@ def _ledgers(paths: Sequence[Path], between: Between | None, terms: Terms) -> li
             else _read(path, (start, end), terms.measured.timezone)
             for path, (ledger, warnings) in zip(paths, found, strict=True)
         ]
-    for path, (_, warnings) in zip(paths, found, strict=True):
-        for warning in warnings:
+    for path, (ledger, warnings) in zip(paths, found, strict=True):
+        simulated = path.suffix == ".json"
+        for warning in warnings if simulated else (*warnings, *_warnings(ledger, terms.measured.timezone)):
             click.echo(f"{path}: {warning}", err=True)
     return [ledger for ledger, _ in found]
 
@@ -143,6 +160,16 @@ def _read(path: Path, between: Between | None, timezone: str) -> tuple[Ledger, l
         )
         raise CallsimError(f"{path}: tells of {first} to {last}; {start} to {end} is not all in it")
     return ledger, []
+
+
+def _warnings(ledger: Ledger, timezone: str) -> Iterator[str]:
+    """Say what a record leaves open."""
+    zone = ZoneInfo(timezone)
+    end = f"{dt.datetime.fromtimestamp(ledger.end, zone):%Y-%m-%d %H:%M}"
+    still_open = int(np.isinf(ledger.outages.end).sum())
+    if still_open:
+        what = "an outage is" if still_open == 1 else f"{still_open} outages are"
+        yield f"{what} still open: counted up to the end of the record, {end}"
 
 
 def _instants(span: Span, terms: Terms) -> Between:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,11 @@ class Row:
     """Share of the windows with a credit."""
     mean: float | None
     """Mean credit of a window, as a share of a month's fee."""
-    largest: float
-    total: float
+    largest: float | None
+    total: float | None
     """Credits of all windows, in months' fees."""
+    assessed: bool
+    """Whether any objective with a credit could be judged; without one nothing is known of its credits."""
     figures: CreditFigures | None
     """Intervals and tails; None of a real record, which is one history."""
     judged: tuple[Judgement, ...]
@@ -46,7 +48,7 @@ class Row:
             "mean_share_of_fee": self.mean,
             "largest_share": self.largest,
             "total_share": self.total,
-            "credits": None if self.figures is None else self.figures.to_json(),
+            "credits": self.figures.to_json() if self.figures is not None and self.assessed else None,
             "not_assessed": list(self.not_assessed),
         }
 
@@ -54,29 +56,35 @@ class Row:
 def of_reckoning(terms: Terms, reckoning: Reckoning, found: Accounts) -> Row:
     """Make the row of terms under which years were simulated."""
     (credits,) = found.customers
-    return _row(terms, reckoning.due, credits, found.judgements, reckoning.not_assessed)
+    known = {o.name for o, why in zip(terms.objectives, reckoning.why_not, strict=True) if why is None}
+    return _row(terms, reckoning.due, known, credits, found.judgements, reckoning.not_assessed)
 
 
 def of_assessment(made: Assessment) -> Row:
     """Make the row of terms that judged a real record."""
-    return _row(made.terms, made.credits.due, None, (), made.not_assessed)
+    known = {judged.objective.name for judged in made.judged if judged.not_assessed is None}
+    return _row(made.terms, made.credits.due, known, None, (), made.not_assessed)
 
 
 def _row(
     terms: Terms,
     due: np.ndarray,
+    known: Collection[str],
     credits: CreditFigures | None,
     judged: tuple[Judgement, ...],
     not_assessed: tuple[str, ...],
 ) -> Row:
+    assessed = any(rule.objective in known for rule in terms.credits)
     many = len(due)
+    some = many > 0 and assessed
     return Row(
         terms=terms,
         windows=many,
-        credited=share(int(np.count_nonzero(due)), many),
-        mean=float(due.mean()) if many else None,
-        largest=float(due.max()) if many else 0.0,
-        total=float(due.sum()),
+        credited=share(int(np.count_nonzero(due)), many) if assessed else share(0, 0),
+        mean=float(due.mean()) if some else None,
+        largest=float(due.max()) if some else None,
+        total=float(due.sum()) if some else None,
+        assessed=assessed,
         figures=credits,
         judged=judged,
         not_assessed=not_assessed,
@@ -88,7 +96,7 @@ def terminal(rows: Sequence[Row], what: str, width: int = 80) -> str:
     ordered = sorted(rows, key=lambda row: -(row.mean or 0.0))
     simulated = any(row.figures is not None for row in rows)
     head: tuple[str, ...] = ("Terms", "promise", "windows", "credited", "mean credit")
-    head += ("99 % at most", "worst 1 %") if simulated else ("largest", "in all")
+    head += ("VaR99", "CVaR99") if simulated else ("largest", "in all")
     cells = [head, *(_cells(row) for row in ordered)]
     parts = [
         [f"What each pays on {what}, as shares of a month's fee:"],
@@ -107,12 +115,14 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
     if not row.terms.credits:
         return (*cells, "no credits", "", "", "")
+    if not row.assessed:
+        return (*cells, "not assessed", "", "", "")
     mean = "none" if row.mean is None else _percent(row.mean)
     if row.figures is not None:
         mean = f"{figures.number(row.figures.mean_share_of_fee.scaled(100.0))} %"
         tail = (_percent(row.figures.var99), _percent(row.figures.cvar99))
     else:
-        tail = (_percent(row.largest), _percent(row.total))
+        tail = (_percent(row.largest or 0.0), _percent(row.total or 0.0))
     return (*cells, _percent(row.credited.value or 0.0), mean, *tail)
 
 
