@@ -23,6 +23,7 @@ from callsim.ledgers.plan import plan_of
 from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
 from callsim.result import Result
+from callsim.scenario.companions import companions
 from results.ledger_file import ledger_text
 
 
@@ -116,6 +117,7 @@ def write_run(
         (folder / "timing.json").write_text(json_text(timing), encoding="utf-8")
         given = "".join(f"# --set {override}\n" for override in overrides)
         (folder / "scenario.yaml").write_bytes(given.encode() + scenario.read_bytes())
+        _bring_along(folder, scenario)
         kept = result.study.kept
         tables = result.study.tables
         _write_csv(folder / "timeline.csv", TIMELINE, (row for k in kept for row in timeline_rows(k, tables)))
@@ -126,6 +128,17 @@ def write_run(
         result.plot.save(folder)
         if result.scenario.sla is not None or result.scenario.customers:
             _write_year(folder, result)
+
+
+def _bring_along(folder: Path, scenario: Path) -> None:
+    """Copy the files that the scenario names to their places beside its copy, if they lie below it."""
+    home = scenario.parent.resolve()
+    for named in companions(scenario):
+        source = named.resolve()
+        if source.is_relative_to(home):
+            copy = folder / source.relative_to(home)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
 
 
 def _write_year(folder: Path, result: Result) -> None:

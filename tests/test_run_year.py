@@ -4,12 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from ledger_cases import same
 from ledger_plays import SCENARIOS, Played
 
 from callsim import runs
 from callsim.agreements.terms import load_terms
 from callsim.api import simulate
+from callsim.cli import main
 from callsim.ledgers.outage_csv import outages_text, read_outages
 from callsim.plots import bad_year
 from callsim.scenario import load_scenario
@@ -93,3 +95,26 @@ def test_each_year_as_csv_or_json_is_worth_what_the_run_counted(tmp_path):
             found = assess(terms, ledger).credits
             assert found.windows.start.tolist() == counted.windows.start[mine].tolist()
             assert found.due.tolist() == counted.due[mine].tolist()
+
+
+def test_the_copy_of_a_scenario_runs_again_with_the_terms_it_names(tmp_path):
+    home = tmp_path / "mine"
+    (home / "terms").mkdir(parents=True)
+    base = "name: base\nlevel: corporate\nobjectives: [{name: availability, at_least: 99%}]\n"
+    (home / "terms" / "base.yaml").write_text(base)
+    (home / "terms" / "own.yaml").write_text("name: own\nlevel: service\nextends: base.yaml\n")
+    (home / "lives.csv").write_text("\n".join(f"{n}h" for n in range(500, 600)) + "\n")
+    (home / "s.yaml").write_text(
+        "name: s\nstarts: 2026-01-01\nsla: terms/own.yaml\n"
+        "platform: {groups: [{name: unit, units: 1, need: 1, failures:"
+        " [{mode: hardware, mtbf: {empirical: lives.csv}, repair: 2h}]}]}\n"
+    )
+    out = tmp_path / "runs"
+    options = ["--years", "5", "--jobs", "1", "--quiet"]
+    first = CliRunner().invoke(main, ["run", str(home / "s.yaml"), *options, "--out", str(out)])
+    assert first.exit_code in (0, 1, 3), first.output
+    (folder,) = out.iterdir()
+    again = CliRunner().invoke(
+        main, ["run", str(folder / "scenario.yaml"), *options, "--out", str(tmp_path / "2")]
+    )
+    assert again.output == first.output
