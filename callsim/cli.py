@@ -265,6 +265,7 @@ def sla_show(file: Path) -> Exit:
     "--fee", type=click.FloatRange(min=0, min_open=True), help="A month's fee, in the terms' currency."
 )
 @click.option("--users", type=click.FloatRange(min=0, min_open=True), help="How many users the customer has.")
+@click.option("--in-arrears", is_flag=True, help="The account is not paid, which some terms ask for.")
 @click.option(
     "--has", "has", multiple=True, metavar="NAME", help="What the terms require, like geo_redundant."
 )
@@ -281,6 +282,7 @@ def sla_assess(
     fee: float | None,
     users: float | None,
     has: tuple[str, ...],
+    in_arrears: bool,
     against: Path | None,
     recorded_by: Party | None,
     against_by: Party | None,
@@ -311,7 +313,7 @@ def sla_assess(
     records = [sla_judging.Record(record, recorded_by)]
     if against is not None:
         records.append(sla_judging.Record(against, against_by))
-    customer = Customer(fee=fee, users=users, has=frozenset(has))
+    customer = Customer(fee=fee, users=users, has=frozenset(has), good_standing=not in_arrears)
     return sla_judging.judge(terms, records, span, customer, json, one_window=month is not None)
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import special
 
-from results.estimates import Estimate
+from results.estimates import FEW, Estimate
 from results.timeline import Floats
 
 
@@ -55,6 +55,26 @@ def tail_mean(values: Floats, share: float) -> float:
     if whole < len(ordered):
         total += (tail - whole) * float(ordered[whole])
     return total / tail
+
+
+def tail_estimate(values: Floats, share: float, confidence: float = 0.95) -> Estimate:
+    """Estimate `tail_mean` with its asymptotic normal interval (Trindade, Uryasev, Shapiro, Zrazhevsky 2007).
+
+    Its variance is that of what each value has over the value at risk, over n (1 - share)^2. There is no
+    interval where fewer than `FEW` values are beyond that.
+    """
+    over = np.maximum(values - value_at_risk(values, share), 0.0) if len(values) else values
+    count = int(np.count_nonzero(over))
+    if not len(values):
+        return Estimate(None, None, None, confidence, 0)
+    mean = tail_mean(values, share)
+    if count < FEW:
+        return Estimate(mean, None, None, confidence, count)
+    error = float(np.std(over)) / math.sqrt(len(values)) / (1 - share)
+    two, one = (float(special.ndtri(p)) * error for p in ((1 + confidence) / 2, confidence))
+    return Estimate(
+        mean, max(mean - two, 0.0), mean + two, confidence, count, max(mean - one, 0.0), mean + one
+    )
 
 
 def value_at_risk(values: Floats, share: float) -> float:

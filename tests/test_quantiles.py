@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from results.quantiles import lowest_kept, tail_mean, value_at_risk
+from results.quantiles import lowest_kept, tail_estimate, tail_mean, value_at_risk
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200).map(np.array)
 
@@ -59,3 +59,20 @@ def test_the_tail_is_no_better_than_its_beginning(values, share):
     tail = tail_mean(values, share)
     assert tail >= value_at_risk(values, share) - 1e-6 * max(1.0, abs(tail))
     assert tail <= values.max() + 1e-6 * max(1.0, abs(tail))
+
+
+def test_the_interval_of_the_tail_holds_the_true_mean_as_often_as_it_says():
+    """Exponential values: the mean beyond a quantile is that quantile plus one."""
+    rng = np.random.default_rng(8)
+    exact = -np.log(0.01) + 1
+    runs, held = 500, 0
+    for _ in range(runs):
+        found = tail_estimate(rng.exponential(size=20_000), 0.99)
+        held += found.low <= exact <= found.high
+    assert stats.binom.ppf(0.001, runs, 0.93) <= held <= stats.binom.ppf(0.999, runs, 0.97)
+
+
+def test_a_tail_of_few_has_no_interval():
+    found = tail_estimate(np.append(np.zeros(1000), [1.0, 2.0]), 0.99)
+    assert (found.value, found.low, found.high) == (pytest.approx(3 / 10.02), None, None)
+    assert tail_estimate(np.empty(0), 0.99).value is None

@@ -83,6 +83,18 @@ def test_a_month_or_any_days_may_be_chosen(folder):
     assert quiet.stderr == "o.csv: 3 of 3 outages lie outside of the time that is judged\n"
 
 
+def test_who_is_in_arrears_gets_no_credit_where_terms_ask_for_a_paid_account(folder):
+    strict = TERMS + "claims: {automatic: false, good_standing: true}\n"
+    Path("strict.yaml").write_text(strict, encoding="utf-8")
+    paid, unpaid = (
+        answer("assess", "strict.yaml", "o.csv", "--month", "2026-10", *more)
+        for more in ((), ("--in-arrears",))
+    )
+    assert paid["credit"]["share"] > 0
+    assert unpaid["credit"]["share"] == 0
+    assert unpaid["availability"]["claimed"] == 1.0
+
+
 def test_what_is_still_open_is_said(folder):
     Path("open.csv").write_text("start,end,cause\n2025-03-30T00:00:00Z,,provider\n", encoding="utf-8")
     done = sla("assess", "t.yaml", "open.csv")

@@ -10,7 +10,7 @@ import numpy as np
 
 from carriers.units import format_duration
 from results.estimates import Estimate, Resampling, share
-from results.quantiles import lowest_kept, tail_mean, value_at_risk
+from results.quantiles import lowest_kept, tail_estimate, tail_mean, value_at_risk
 from results.timeline import Floats
 from results.verdicts import Verdict, judge_share
 from sla.assessment import Customer as Holder
@@ -56,7 +56,7 @@ class CreditFigures:
     chronic_share: Estimate
     """Share of the windows in which the chronic rule is fulfilled."""
     intervals: dict[str, Estimate]
-    """Of `var95` and `var99`, by order statistics."""
+    """Of `var95` and `var99` by order statistics, of `cvar99` by its asymptotic law."""
     fee: float | None
     currency: str
     promised: bool
@@ -106,6 +106,7 @@ def agreements_of(scenario: Scenario) -> tuple[Agreement, ...]:
                 fees=customer.fees,
                 users=customer.users,
                 has=frozenset(customer.has),
+                good_standing=customer.good_standing,
             ),
         )
         for customer in scenario.customers
@@ -255,8 +256,11 @@ def _credit_figures(
         cvar99=tail_mean(paid, 0.99) if some else 0.0,
         chronic_share=chronic,
         intervals={
-            f"var{level}": lowest_kept(-paid, 1 - level / 100, mean.confidence).scaled(-1.0)
-            for level in (95, 99)
+            **{
+                f"var{level}": lowest_kept(-paid, 1 - level / 100, mean.confidence).scaled(-1.0)
+                for level in (95, 99)
+            },
+            "cvar99": tail_estimate(paid, 0.99, mean.confidence),
         },
         fee=fee,
         currency=currency,

@@ -107,6 +107,8 @@ class Customer(Model):
     """Their terms; without it those of the scenario."""
     has: Items[Name] = ()
     """What the `requires` of terms asks for, like geo_redundant."""
+    good_standing: bool = True
+    """Whether their account is paid, which terms may ask for."""
     handsets: Handsets | None = None
     """Their devices."""
 
