@@ -255,6 +255,7 @@ def credited(found: CreditFigures) -> str:
     return (
         f"{mean} % of the fee a window{money}; VaR95 {_share(found.var95)}, VaR99 {_share(found.var99)}, "
         f"CVaR99 {_share(found.cvar99)}"
+        + (f"; bonus {_share(found.bonus_share)}" if found.bonus_share else "")
     )
 
 

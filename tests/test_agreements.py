@@ -13,6 +13,7 @@ import callsim
 from callsim.agreements.accounts import accounts, agreements_of, keepable, window_name
 from callsim.api import simulate_under
 from callsim.cli import main
+from callsim.report import credited
 from callsim.result import resampling
 from callsim.scenario import load_scenario
 from results.verdicts import Verdict
@@ -50,6 +51,19 @@ def test_one_outage_pays_all_customers_in_proportion_to_their_fees():
     # All customers suffer the same outages: together they are no safer than each alone.
     assert (found.portfolio.var95, found.portfolio.var99) == (first.var95, first.var99)
     assert len(found.judgements) == 1
+
+
+def test_a_bonus_is_told_beside_the_credits():
+    bonus = {"bonus": [{"objective": "availability", "better_than": "99.95%", "bonus": "2%"}]}
+    generous = Terms.model_validate({"objectives": [{"name": "availability", "at_least": "99.9%"}], **bonus})
+    (reckoning,) = (result := simulated(held_by(Customer(name="a"), terms=generous))).study.reckonings
+    (figures,) = result.accounts.customers
+    earned = 0.02 * np.mean(reckoning.bonus > 0)
+    assert 0 < earned < 0.02
+    assert figures.bonus_share == pytest.approx(earned)
+    assert figures.to_json()["mean_bonus_share"] == figures.bonus_share
+    assert figures.promised
+    assert "; bonus 1.5 %" in credited(figures)
 
 
 def test_customers_who_seldom_claim_are_paid_as_often_as_they_claim():

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import callsim
+from callsim import study
 from callsim.agreements.at_risk import by_draws, credit_by_target, nines, widened
 from callsim.agreements.terms import load_terms
 from callsim.agreements.uncertainty import load_uncertain
@@ -21,6 +22,10 @@ from sla.terms import Terms
 ROOT = Path(__file__).parent.parent
 ONE_UNIT = str(ROOT / "tests" / "oracles" / "one-unit.yaml")
 GOLD = load_terms(ROOT / "scenarios" / "slas" / "gold.yaml")
+UNCERTAIN = """\
+parameters:
+  - {path: platform.groups.unit.failures.hardware.mtbf, failures: 1, over: 2000h}
+"""
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -90,9 +95,7 @@ def test_what_is_wrong_is_said_in_a_line(arguments, message, tmp_path):
 
 def test_what_is_not_known_makes_promises_smaller(tmp_path):
     file = tmp_path / "known.yaml"
-    file.write_text(
-        "parameters:\n  - {path: platform.groups.unit.failures.hardware.mtbf, failures: 1, over: 2000h}\n"
-    )
+    file.write_text(UNCERTAIN)
     options = ["--years", "400", "--jobs", "1", "--risk", "10%", "--json", "-", "--out", str(tmp_path)]
     monthly = []
     for more in ([], ["--parameters-uncertain", str(file)]):
@@ -183,3 +186,47 @@ def test_draws_of_parameters_widen_the_interval():
 def test_terms_without_objectives_still_tell_their_availability():
     only_unknown = Terms.model_validate({"unknown": ["all"]})
     assert {o.name for o in widened(only_unknown).objectives} == {"availability"}
+
+
+def interrupted_at(monkeypatch, part: int) -> None:
+    """Let Ctrl-C come while the given part of the years is played."""
+    played = []
+
+    def play(work, number, years, whole=study._Work.play):
+        played.append(number)
+        if len(played) == part:
+            raise KeyboardInterrupt
+        return whole(work, number, years)
+
+    monkeypatch.setattr("callsim.study._Work.play", play)
+
+
+def test_ctrl_c_tells_what_is_known(monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 3)
+    code, text = run(ONE_UNIT, "--years", "2000", "--jobs", "1", "--out", str(tmp_path))
+    assert code == 130
+    assert text.startswith("PARTIAL: interrupted after ")
+    (folder,) = tmp_path.iterdir()
+    told = json.loads((folder / "promise.json").read_text())
+    assert told["partial"] == f"interrupted after {told['years']} years"
+    assert 0 < told["years"] < 2000
+
+
+def test_an_uncertain_promise_interrupted_keeps_its_whole_draws(monkeypatch, tmp_path):
+    (tmp_path / "known.yaml").write_text(UNCERTAIN)
+    interrupted_at(monkeypatch, 4)
+    arguments = ["--years", "400", "--jobs", "1", "--out", str(tmp_path / "runs")]
+    code, text = run(ONE_UNIT, *arguments, "--parameters-uncertain", str(tmp_path / "known.yaml"))
+    assert code == 130, text
+    assert text.startswith("PARTIAL: interrupted after 3 of 40 draws")
+    (folder,) = (tmp_path / "runs").iterdir()
+    told = json.loads((folder / "promise.json").read_text())
+    assert (told["draws"], told["years"]) == (3, 30)
+
+
+def test_one_draw_says_nothing_of_what_is_uncertain(monkeypatch, tmp_path):
+    (tmp_path / "known.yaml").write_text(UNCERTAIN)
+    interrupted_at(monkeypatch, 2)
+    arguments = ["--years", "400", "--jobs", "1", "--out", str(tmp_path / "runs")]
+    code, text = run(ONE_UNIT, *arguments, "--parameters-uncertain", str(tmp_path / "known.yaml"))
+    assert (code, text) == (130, "interrupted after 1 of 40 draws: nothing is known yet\n")

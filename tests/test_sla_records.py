@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sla_cases import at, month
 
-from callsim import cli
+from callsim import cli, study
 from callsim.ledgers.outage_csv import read_outages
 from results.ledger_file import ledger_text
 
+ONE_UNIT = Path(__file__).parent / "oracles" / "one-unit.yaml"
 HEAD = "start,end,cause,notice_given\n"
 OUTAGES = HEAD + (
     "2026-10-02T10:00:00Z,2026-10-02T11:30:00Z,provider:router,\n"
@@ -108,6 +109,30 @@ def test_what_is_still_open_is_said(folder):
     told = sla("compare", "o.csv", "mute.yaml", "t.yaml")
     (row,) = (line for line in told.stdout.splitlines() if "not assessed" in line and "99." in line)
     assert "%   " not in row.partition("not assessed")[2]
+
+
+def test_quiet_leaves_out_the_notes_of_a_comparison(folder):
+    mute = Path("t.yaml").read_text(encoding="utf-8").replace("objectives:", "scope: portal\nobjectives:")
+    Path("mute.yaml").write_text(mute, encoding="utf-8")
+    whole, quiet = (sla("compare", "o.csv", "mute.yaml", *more).stdout for more in ((), ("--quiet",)))
+    assert whole.startswith(quiet.rstrip("\n"))
+    assert len(quiet.splitlines()) < len(whole.splitlines())
+
+
+def test_a_comparison_interrupted_tells_what_is_known(folder, monkeypatch):
+    played = []
+
+    def play(work, number, years, whole=study._Work.play):
+        played.append(number)
+        if len(played) == 3:
+            raise KeyboardInterrupt
+        return whole(work, number, years)
+
+    monkeypatch.setattr("callsim.study._Work.play", play)
+    done = sla("compare", ONE_UNIT, "t.yaml", "--years", 2000, "--jobs", 1, "--json", "c.json")
+    assert done.exit_code == 130
+    assert "(PARTIAL: interrupted after " in done.stdout
+    assert json.loads(Path("c.json").read_text(encoding="utf-8"))["partial"].startswith("interrupted after ")
 
 
 def test_a_ledger_is_judged_as_its_outages_are(folder):

@@ -57,10 +57,12 @@ class CreditFigures:
     """Share of the windows in which the chronic rule is fulfilled."""
     intervals: dict[str, Estimate]
     """Of `var95` and `var99` by order statistics, of `cvar99` by its asymptotic law."""
+    bonus_share: float | None
+    """Mean share that customers pay more for what was exceeded; None where windows differ."""
     fee: float | None
     currency: str
     promised: bool
-    """Whether the terms promise credits at all."""
+    """Whether the terms promise credits or a bonus at all."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what the JSON contract says, with the intervals beside."""
@@ -75,6 +77,7 @@ class CreditFigures:
                 **{name: estimate.to_json() for name, estimate in self.intervals.items()},
                 "chronic_share": self.chronic_share.to_json(),
             },
+            "mean_bonus_share": self.bonus_share,
             "mean_amount_per_window": None if amount is None else amount.to_json(),
             "currency": self.currency,
         }
@@ -206,9 +209,10 @@ def _figures(agreement: Agreement, reckoning: Reckoning, again: Resampling) -> C
         reckoning.paid,
         again.ratio(reckoning.year_paid, reckoning.year_windows, int(np.count_nonzero(reckoning.paid))),
         share(int(reckoning.chronic.sum()), len(reckoning.chronic), again.confidence),
+        float(reckoning.bonus.mean()) if len(reckoning.bonus) else 0.0,
         agreement.customer.fee,
         agreement.terms.currency,
-        bool(agreement.terms.credits),
+        bool(agreement.terms.credits or agreement.terms.bonus),
     )
 
 
@@ -230,9 +234,10 @@ def _portfolio(pairs: Sequence[tuple[Agreement, Reckoning]], again: Resampling) 
         paid,
         again.ratio(by_year, np.full(len(by_year), 12.0), int(np.count_nonzero(paid))),
         share(chronic, windows, again.confidence),
+        None,
         None if None in fees else float(weights.sum()),
         currencies.pop(),
-        any(agreement.terms.credits for agreement, _ in pairs),
+        any(agreement.terms.credits or agreement.terms.bonus for agreement, _ in pairs),
     )
 
 
@@ -242,6 +247,7 @@ def _credit_figures(
     paid: Floats,
     mean: Estimate,
     chronic: Estimate,
+    bonus_share: float | None,
     fee: float | None,
     currency: str,
     promised: bool,
@@ -262,6 +268,7 @@ def _credit_figures(
             },
             "cvar99": tail_estimate(paid, 0.99, mean.confidence),
         },
+        bonus_share=bonus_share,
         fee=fee,
         currency=currency,
         promised=promised,

@@ -70,6 +70,8 @@ class Promises:
     unassessed: tuple[Unassessed, ...]
     draws: int | None
     """Draws of uncertain parameters that the windows fall into; None: the parameters are taken as known."""
+    partial: str | None = None
+    """Why there are fewer years than wanted."""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the targets as a table, one row each (needs pandas)."""

@@ -39,16 +39,16 @@ def promise(
                 if options.quiet
                 else promise_report.terminal(found, answer_width())
             )
+        answer = _json(found)
         with runs.writing(options.out):
-            data = {"scenario": scenario.name, "promise": found.to_json()}
-            (folder.path / "promise.json").write_text(runs.json_text(data), encoding="utf-8")
+            (folder.path / "promise.json").write_text(runs.json_text(answer), encoding="utf-8")
             _plot(scenario, found, folder.path / "promise")
         kept = folder.keep(datetime.now().astimezone())
     if options.json is not None:
-        runs.write_json(options.json, _json(found))
+        runs.write_json(options.json, answer)
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
-    interrupted = found.result is not None and found.result.exit_code is Exit.INTERRUPTED
+    interrupted = found.partial is not None and found.partial.startswith("interrupted")
     return Exit.INTERRUPTED if interrupted else Exit.MET
 
 
@@ -61,6 +61,7 @@ def _json(found: Promises) -> dict[str, Any]:
         "seed": found.seed,
         "years": found.years,
         "draws": found.draws,
+        "partial": found.partial,
         "availability": {"gross": found.average.to_json()},
         "promise": found.to_json(),
     }

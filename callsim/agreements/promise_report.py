@@ -16,6 +16,8 @@ NOISE = "the simulation's noise; the MTBFs and repair times are assumptions"
 def terminal(promises: Promises, width: int = 80) -> str:
     """Return the answer first: what is printed, what can be signed; then a table over risks for each."""
     parts = [textwrap.wrap(answer(promises), width)]
+    if promises.partial is not None:
+        parts[0] = [f"PARTIAL: {promises.partial}; the intervals are those of the years so far.", *parts[0]]
     kinds: dict[tuple[str, Objective], list[Row]] = {}
     for row in promises.rows:
         kinds.setdefault((row.agreement, untargeted(row.objective)), []).append(row)

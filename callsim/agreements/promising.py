@@ -12,12 +12,14 @@ from callsim.agreements.accounts import agreements_of, undertaking
 from callsim.agreements.at_risk import RISKS, Promises, average_of_draws, tabulated, widened
 from callsim.agreements.uncertainty import load_uncertain
 from callsim.api import load, simulate_under
+from callsim.result import Result
 from callsim.scenario import Scenario
-from callsim.study import Progress
+from callsim.study import NothingSimulatedError, Progress
 from sla.reckoning import Agreement, merge_reckonings
 
 DRAWS = 40
 """Sets of parameters that are drawn where they are uncertain."""
+FEWEST_DRAWS = 2
 DRAW_KEY = 0xD4A3
 
 
@@ -50,22 +52,36 @@ def promise(
     if parameters_uncertain is None:
         result = simulate_under(scenario, agreements, years, seed, jobs=jobs, progress=progress)
         table = tabulated(agreements, result.study.reckonings, risks, confidence)
-        return Promises(scenario.name, seed, result.study.years, result.availability, result, *table, None)
+        study = result.study
+        return Promises(
+            scenario.name, seed, study.years, result.availability, result, *table, None, study.partial
+        )
     uncertain = load_uncertain(parameters_uncertain)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(DRAW_KEY,)))
     each = -(-(years or scenario.simulation.years) // DRAWS)
-    drawn = []
-    for _ in range(DRAWS):
+    drawn: list[Result] = []
+    partial = None
+    for number in range(DRAWS):
         other = load(path, (*overrides, *uncertain.overrides(rng)))
         own_seed = int(rng.integers(2**63))
-        drawn.append(simulate_under(other, agreements, each, own_seed, jobs=jobs, progress=progress))
+        try:
+            result = simulate_under(other, agreements, each, own_seed, jobs=jobs, progress=progress)
+            partial = result.study.partial
+        except NothingSimulatedError as error:
+            partial = str(error)
+        if partial is not None:  # a draw counts whole or not at all: each has as many windows
+            partial = f"{partial.split()[0]} after {number} of {DRAWS} draws"
+            break
+        drawn.append(result)
+    if len(drawn) < FEWEST_DRAWS:
+        raise NothingSimulatedError(partial or "no draw was simulated")
     streams = zip(*(result.study.reckonings for result in drawn), strict=True)
     pooled = [merge_reckonings(parts) for parts in streams]
     availabilities = np.array([result.availability.value for result in drawn], dtype=np.float64)
     average = average_of_draws(availabilities, rng, confidence)
-    table = tabulated(agreements, pooled, risks, confidence, (DRAWS, rng))
+    table = tabulated(agreements, pooled, risks, confidence, (len(drawn), rng))
     simulated = sum(result.study.years for result in drawn)
-    return Promises(scenario.name, seed, simulated, average, None, *table, DRAWS)
+    return Promises(scenario.name, seed, simulated, average, None, *table, len(drawn), partial)
 
 
 def distinct(agreements: Sequence[Agreement], only: str | None) -> tuple[Agreement, ...]:

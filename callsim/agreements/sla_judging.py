@@ -196,19 +196,20 @@ def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) ->
             )
             for terms, path in zip(all_terms, terms_files, strict=True)
         ]
-        what = str(record)
+        what, partial = str(record), None
     else:
-        rows, what = _simulated(load(record, options.overrides), all_terms, options)
+        rows, what, partial = _simulated(load(record, options.overrides), all_terms, options)
     if options.json != "-":
-        say(terms_comparison.terminal(rows, what, answer_width()))
+        say(terms_comparison.terminal(rows, what, answer_width(), options.quiet))
     if options.json is not None:
-        runs.write_json(options.json, {"record": what, "terms": [row.to_json() for row in rows]})
-    return Exit.MET
+        told = [row.to_json() for row in rows]
+        runs.write_json(options.json, {"record": what, "partial": partial, "terms": told})
+    return Exit.INTERRUPTED if partial is not None and partial.startswith("interrupted") else Exit.MET
 
 
 def _simulated(
     scenario: Scenario, all_terms: Sequence[Terms], options: RunOptions
-) -> tuple[list[terms_comparison.Row], str]:
+) -> tuple[list[terms_comparison.Row], str, str | None]:
     """Assess the same simulated years under all terms, for a customer who has everything they ask for."""
     agreements = [Agreement(terms, holder(terms)) for terms in all_terms]
     with shown(scenario.name) as progress, stopped():
@@ -221,7 +222,8 @@ def _simulated(
         terms_comparison.of_reckoning(agreement.terms, reckoning, accounts([agreement], [reckoning], again))
         for agreement, reckoning in zip(agreements, study.reckonings, strict=True)
     ]
-    return rows, f"{study.years:,} simulated years of {scenario.name}"
+    what = f"{study.years:,} simulated years of {scenario.name}"
+    return rows, what if study.partial is None else f"{what} (PARTIAL: {study.partial})", study.partial
 
 
 def holder(terms: Terms) -> Customer:

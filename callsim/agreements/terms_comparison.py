@@ -91,8 +91,8 @@ def _row(
     )
 
 
-def terminal(rows: Sequence[Row], what: str, width: int = 80) -> str:
-    """Return the comparison as text, the most generous terms first."""
+def terminal(rows: Sequence[Row], what: str, width: int = 80, quiet: bool = False) -> str:
+    """Return the comparison as text, the most generous terms first; `quiet` leaves out the notes."""
     ordered = sorted(rows, key=lambda row: -(row.mean or 0.0))
     simulated = any(row.figures is not None for row in rows)
     head: tuple[str, ...] = ("Terms", "promise", "windows", "credited", "mean credit")
@@ -101,7 +101,7 @@ def terminal(rows: Sequence[Row], what: str, width: int = 80) -> str:
     parts = [
         [f"What each pays on {what}, as shares of a month's fee:"],
         columns(cells, width),
-        _notes(ordered, width),
+        [] if quiet else _notes(ordered, width),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
