@@ -59,6 +59,17 @@ class CallRule:
         return math.ceil(round(self.share * self.of_last, 9))
 
 
+@dataclass(frozen=True, slots=True)
+class QualityRule:
+    """How calls that sound poor take a trunk out (`routing.poor_calls`): a `CallRule` on MOS below a level.
+
+    A call's MOS is known when it ends.
+    """
+
+    mos_below: float
+    calls: CallRule
+
+
 class TrunkHealth:
     """The state of one trunk, moved by what is observed; instants in seconds, never going back."""
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from carriers.health import CallRule, HealthRule, TrunkHealth
+from carriers.health import CallRule, HealthRule, QualityRule, TrunkHealth
 from carriers.laws import Law
+from carriers.path import CLEAR, Transit
 
 REQUEST_TIMEOUT = 408
 """What a local timeout counts as (RFC 3261, 8.1.3.1)."""
@@ -37,6 +38,8 @@ class Carrier:
     cost_per_minute: float
     post_dial_delay: Law | None
     """From INVITE to the first ringing or answer, in seconds; None: at once."""
+    quality: Transit = CLEAR
+    """What packets meet from us to the callee's network."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class RoutingPolicy:
     carriers: tuple[Carrier, ...]
     health: HealthRule | None = None
     failing_calls: CallRule | None = None
+    poor_calls: QualityRule | None = None
 
     def __post_init__(self) -> None:
         listed = [route.carrier for route in self.routes]

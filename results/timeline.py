@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,25 @@ class ClosedBy(IntEnum):
     """Nothing yet: the record ends here (censored)."""
 
 
+class Heard(NamedTuple):
+    """How a call sounds, the worse direction of the two."""
+
+    mos: float | None
+    """Estimated conversational quality by the E-model; None: nothing is known to rate it by."""
+    scale: str
+    """`MOS-CQE` (narrowband, ITU-T G.107) or `MOS-CQEW` (wideband, G.107.1); empty where `mos` is None."""
+    loss: float
+    """Share of the packets that are not played, late ones too."""
+    jitter: float
+    """Seconds, before the jitter buffer."""
+    delay: float
+    """Seconds from mouth to ear."""
+    one_way: bool = False
+    """One side hears nothing; then there is no MOS."""
+    spoilt_by: str = ""
+    """Of a poor call: the fault, segment or codec without which it would sound best."""
+
+
 @dataclass(frozen=True)
 class Branch:
     """One way a call can connect: over whom, how much later than its last attempt, and how often.
@@ -55,6 +75,10 @@ class Branch:
     delay: Law | None
     limit: float
     share: Floats
+    inbound: bool = False
+    """A call to us; its post-dial delay is not ours, so `offset`, `delay` and `limit` mean nothing."""
+    heard: Heard | None = None
+    """None: the scenario has no codec."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +87,22 @@ class Condition:
 
     label: str
     failing: Floats
-    """(168,) chance that an offered call fails; 1.0 or 0.0 where the scenario has no carriers."""
+    """(168,) chance that an offered call is a failing one by the scenario's `service` rule.
+
+    1.0 or 0.0 where the scenario has no carriers.
+    """
     branches: tuple[Branch, ...] = ()
+    unconnected: Floats | None = None
+    """(168,) chance that an offered call does not connect; None: as `failing`."""
+    blocked: Floats | None = None
+    """(168,) chance that it does not for want of a channel; None: never."""
+    directions: tuple[Floats, Floats] | None = None
+    """`failing` of calls from us and of calls to us; None: there are none to us."""
+
+    @property
+    def lost(self) -> Floats:
+        """(168,) chance that an offered call does not connect."""
+        return self.failing if self.unconnected is None else self.unconnected
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from carriers.calendars import WeeklyHours, Zone
+from carriers.codecs import Codec
 from carriers.faults import Fault
 from carriers.laws import Law
+from carriers.path import AccessLink, JitterBuffer, Transit
 from carriers.routing import Carrier, RoutingPolicy
 
 
@@ -47,7 +49,7 @@ class Mode:
     latent: bool = False
     """A failure while standing by is found only when the unit is called on or tested."""
     fault: int | None = None
-    """Index of the fault that the trunks in `Unit.takes_trunks` show."""
+    """Index of the fault that the trunks in `Unit.takes_trunks`, or the segment, show."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class Unit:
     takes_units: tuple[int, ...] = ()
     """Units out of service while this one is failed, besides itself."""
     takes_trunks: tuple[int, ...] = ()
+    segment: int | None = None
+    """Number of the path's segment that this is."""
+    customer: int | None = None
+    """Number of the customer whose own segment this is: `segment` is one of theirs, not of the path's."""
     calendar: Calendar | None = None
     """Planned unavailability on top of the failure modes (a carrier's maintenance)."""
 
@@ -176,6 +182,89 @@ class Traffic:
     calls_per_hour: tuple[float, ...]
     """168 values, Monday 00:00 first."""
     hold_time: Law
+    inbound: float = 0.0
+    """Share of them that are to us."""
+    redial_share: float = 0.0
+    """Share of the failed calls that are tried once more by the caller; only where calls are placed."""
+    redial_after: Law | None = None
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """What a home carrier does with calls to us that it cannot deliver."""
+
+    to: int
+    """Carrier."""
+    after: float
+    """Seconds after the failure."""
+    success: float
+    """Chance that it works, drawn for each failure."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A block of our numbers, which lives at one carrier."""
+
+    name: str
+    home: int
+    share: float
+    """Of the calls to us."""
+    forwards: Forwarding | None = None
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Phones that register with a group, and do so anew after its failover."""
+
+    group: int
+    every: float
+    """Seconds between two registrations of a phone; within so long all are back."""
+    kept_within_site: bool
+    """Whether a failover to a unit of the same site keeps the registrations."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the path that every call crosses, besides the carrier."""
+
+    name: str
+    transit: Transit
+    link: AccessLink | None = None
+    """The link's queue, besides `transit`."""
+
+
+@dataclass(frozen=True)
+class Mobile:
+    """The leg to a mobile at the far end, which a share of the calls has."""
+
+    share: float
+    transit: Transit
+    codec: Codec | None
+    """What the leg transcodes to; None: no transcoding."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What speech meets besides the carrier."""
+
+    codec: Codec
+    packet: float
+    """Seconds of speech in a packet."""
+    buffer: JitterBuffer
+    segments: tuple[Segment, ...]
+    mobile: Mobile | None
+    poor_below: float
+    """MOS below which a call is poor."""
+
+
+@dataclass(frozen=True)
+class OwnPath:
+    """A customer's own segments in place of the path's of the same name."""
+
+    customer: str
+    segments: tuple[Segment, ...]
+    calls_per_hour: tuple[float, ...]
+    """(168,) calls of theirs, which are what their access link carries."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +285,13 @@ class Tables:
     carriers: tuple[Carrier, ...] = ()
     routing: RoutingPolicy | None = None
     traffic: Traffic | None = None
+    numbers: tuple[Numbers, ...] = ()
+    devices: Devices | None = None
+    voice: Voice | None = None
+    """None: the scenario names no codec, so that nothing is known of how calls sound."""
+    own_paths: tuple[OwnPath, ...] = ()
+    failing: frozenset[str] = frozenset({"not_connected"})
+    """What makes a call a failing one: not_connected, one_way_audio, poor_audio."""
     down_above: float = 0.05
     """Service is down where the chance that an offered call fails is above this."""
     warm_up: float = 0.0
