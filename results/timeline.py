@@ -79,6 +79,8 @@ class Branch:
     """A call to us; its post-dial delay is not ours, so `offset`, `delay` and `limit` mean nothing."""
     heard: Heard | None = None
     """None: the scenario has no codec."""
+    carrier_fault: str = ""
+    """Cause name of the fault that the trunk showed; empty: none."""
 
 
 @dataclass(frozen=True)
