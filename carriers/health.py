@@ -73,13 +73,17 @@ class QualityRule:
 class TrunkHealth:
     """The state of one trunk, moved by what is observed; instants in seconds, never going back."""
 
-    def __init__(self, health: HealthRule | None, calls: CallRule | None) -> None:
+    def __init__(
+        self, health: HealthRule | None, calls: CallRule | None, quality: QualityRule | None = None
+    ) -> None:
         self._health = health
         self._calls = calls
+        self._quality = quality
         self._misses = 0
         self._successes = 0
         self._marked_down_at: float | None = None
         self._window: deque[bool] = deque(maxlen=calls.of_last if calls else 0)
+        self._poor: deque[bool] = deque(maxlen=quality.calls.of_last if quality else 0)
         self._drained = False
         self.out_until = -math.inf
         """When it returns, or did return, from being taken out by its calls."""
@@ -109,7 +113,7 @@ class TrunkHealth:
             if marked is not None or self._misses < rule.down_after:
                 return False
             self._marked_down_at = now
-            self._window.clear()
+            self._start_anew()
         return now >= self.out_until and not self._drained
 
     def observe_call(self, failed: bool, now: float) -> bool:
@@ -125,17 +129,44 @@ class TrunkHealth:
         self.take_out(now)
         return True
 
+    def observe_quality(self, mos: float | None, now: float) -> bool:
+        """Take in how a call over it sounded, at its end; return whether that took the trunk out.
+
+        None: one side heard nothing, which is as bad as can be. Calls that end while the trunk gets no calls
+        anyway do not count.
+        """
+        rule = self._quality
+        if rule is None or not self.up(now):
+            return False
+        self._poor.append(mos is None or mos < rule.mos_below)
+        if self._poor.count(True) < rule.calls.needed:
+            return False
+        self.take_out_as_poor(now)
+        return True
+
     def take_out(self, now: float) -> None:
         """Do what the rule on failing calls does when it trips; ValueError without such a rule."""
-        if self._calls is None:
+        self._take_out(self._calls, now)
+
+    def take_out_as_poor(self, now: float) -> None:
+        """Do what the rule on poor calls does when it trips; ValueError without such a rule."""
+        self._take_out(self._quality.calls if self._quality else None, now)
+
+    def _take_out(self, rule: CallRule | None, now: float) -> None:
+        if rule is None:
             raise ValueError("a trunk was taken out by its calls, and there is no rule for how long")
-        self.out_until = now + self._calls.hold
-        self._window.clear()
+        self.out_until = max(self.out_until, now + rule.hold)
+        self._start_anew()
 
     def drain(self, out: bool) -> None:
         """Take the trunk out for planned work, or put it back."""
         self._drained = out
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Forget the calls so far."""
         self._window.clear()
+        self._poor.clear()
 
     def next_change(self, good: bool) -> tuple[int, float]:
         """How many pings that all end as `good` says it takes, at least, until one can change anything.

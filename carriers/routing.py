@@ -265,7 +265,9 @@ class Router:
             raise ValueError(f"{len(self._phase)} ping phases for {len(policy.trunks)} trunks")
         if policy.health and not all(0 <= phase < policy.health.ping_every for phase in self._phase):
             raise ValueError(f"ping phases {self._phase} must be in [0, {policy.health.ping_every})")
-        self._trunks = [TrunkHealth(policy.health, policy.failing_calls) for _ in policy.trunks]
+        self._trunks = [
+            TrunkHealth(policy.health, policy.failing_calls, policy.poor_calls) for _ in policy.trunks
+        ]
         self._now = -math.inf
         self._known: dict[tuple[bool, ...], Candidates] = {}
 
@@ -344,10 +346,21 @@ class Router:
         self._now = now
         return self._trunks[trunk].observe_call(failed, now)
 
-    def take_out(self, trunk: int, now: float) -> None:
-        """Do what the rule on failing calls does when it trips; ValueError without such a rule."""
+    def observe_quality(self, trunk: int, mos: float | None, now: float) -> bool:
+        """Take in how a call sounded, at its end; None: one side heard nothing.
+
+        Returns whether the trunk was taken out for it. Without a rule on poor calls nothing happens.
+        """
         self._now = now
-        self._trunks[trunk].take_out(now)
+        return self._trunks[trunk].observe_quality(mos, now)
+
+    def take_out(self, trunk: int, now: float, *, as_poor: bool = False) -> None:
+        """Do what the rule on failing calls does when it trips, or that on poor ones; ValueError without."""
+        self._now = now
+        if as_poor:
+            self._trunks[trunk].take_out_as_poor(now)
+        else:
+            self._trunks[trunk].take_out(now)
 
     def put_back_at(self, trunk: int) -> float | None:
         """When a trunk that its calls took out returns; None when, at the last `now` told, it is not out."""

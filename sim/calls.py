@@ -12,7 +12,7 @@ from simpy.events import Event
 from carriers.faults import Kind
 from carriers.routing import CallSetup, Outcome, Router
 from results.calls import CallColumns
-from sim.conditions import Answer, answers
+from sim.answers import Answer, answers
 from sim.draws import Draw
 
 if TYPE_CHECKING:

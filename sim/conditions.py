@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # scipy.stats would double the start of every worker process
 
-from carriers.faults import EFFECTS, Fault, Kind, Reply
-from carriers.laws import Law
-from carriers.routing import CallSetup, Outcome, Router
-from results.timeline import HOURS_PER_WEEK, Branch, Condition
+from carriers.faults import EFFECTS, Fault, Media
+from carriers.health import CallRule
+from carriers.routing import CallSetup, Router
+from results.timeline import HOURS_PER_WEEK, Branch, Condition, Heard
+from sim.answers import answers, delivered
+from sim.exploring import Delivery, Exploration, Tally, Way, add, zeros
 from sim.hunting import Hunt
 from sim.tables import Tables
+from sim.voice import Hearing
 
 Floats = NDArray[np.float64]
 Key = tuple[int, ...]
-"""(1 if the platform works, then for each trunk: 2 x (visible fault + 1) + (1 if believed up))."""
+"""State of everything that calls meet; (0,) where the platform is down, else 1, and then
+
+for each trunk 2 x (visible fault + 1) + (1 if believed up), for each segment its visible fault + 1, for each
+block of numbers 1 if it is forwarded, and with devices how far they are in registering anew (0: all are).
+"""
 
 DIGITS = 3
 """Of the chance that a watched attempt fails."""
 UNLIKELY = 1e-6
 """A watched trunk whose rule trips with less than this chance a call is not watched."""
+REGISTERING = 20
+"""Steps in which phones come back after a failover."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the failing-calls rule sees of a trunk: attempts a second, chance to fail, time until one has."""
+    """What a rule on calls sees of a trunk: calls a second, chance to be bad, time until that is known."""
 
     rate: tuple[float, ...]
     chance: tuple[float, ...]
@@ -46,23 +56,10 @@ class State:
     carried: tuple[list[float], ...]
     """Calls in progress in each hour of the week, in erlangs: of all trunks, then of each."""
     watches: tuple[Watch | None, ...] = ()
-    """One for each trunk; None: nothing to see there. Empty: nothing anywhere."""
+    """For each trunk what the rule on failing calls sees, then for each what that on poor calls sees.
 
-
-@dataclass
-class _Tally:
-    """What an exploration adds up."""
-
-    failing: Floats = field(default_factory=lambda: np.zeros(HOURS_PER_WEEK))
-    branches: dict[tuple[int, int, float, Law | None], Floats] = field(default_factory=dict)
-    attempts: dict[int, Floats] = field(default_factory=dict)
-    failures: dict[int, Floats] = field(default_factory=dict)
-    delays: dict[int, float] = field(default_factory=dict)
-    carried: dict[int, Floats] = field(default_factory=dict)
-
-
-def _add(sums: dict[int, Floats], key: int, share: Floats) -> None:
-    sums[key] = sums[key] + share if key in sums else share
+    None: nothing to see there. Empty: nothing anywhere.
+    """
 
 
 class Conditions:
@@ -74,16 +71,22 @@ class Conditions:
         self._known: dict[Key, tuple[int, State]] = {}
         self.states: list[State] = []
         self._watched: dict[Watch, Watch] = {}
-        zeros, ones = np.zeros(HOURS_PER_WEEK), np.ones(HOURS_PER_WEEK)
-        self._rate = zeros
-        self._hold = 0.0
+        ones = np.ones(HOURS_PER_WEEK)
+        self._rate = zeros()
+        self._hold = self._inbound = 0.0
         if tables.traffic is not None:
             self._rate = np.asarray(tables.traffic.calls_per_hour) / 3600.0
             self._hold = tables.traffic.hold_time.mean
-        trunks = len(self._policy.trunks) if self._policy else 0
-        idle = (zeros.tolist(),) * (trunks + 1)
-        self._platform_down = State(Condition("platform down", ones), down=True, carried=idle)
-        self.nominal: Key = (1, *([1] * trunks))
+            self._inbound = tables.traffic.inbound
+        self.hearing = Hearing(tables) if tables.voice is not None else None
+        self._trunks = len(self._policy.trunks) if self._policy else 0
+        self._segments = len(tables.voice.segments) if tables.voice else 0
+        idle = (zeros().tolist(),) * (self._trunks + 1)
+        both = (ones, ones) if self._inbound else None
+        down = Condition("platform down", ones, directions=both)
+        self._platform_down = State(down, down=True, carried=idle)
+        around = self._segments + len(tables.numbers) + (tables.devices is not None)
+        self.nominal: Key = (1, *([1] * self._trunks), *([0] * around))
         self.number(self.nominal)
 
     @property
@@ -112,153 +115,208 @@ class Conditions:
             return self._platform_down
         if self._policy is None:
             erlangs = (self._rate * self._hold).tolist()
-            return State(Condition("nominal", np.zeros(HOURS_PER_WEEK)), down=False, carried=(erlangs,))
-        faults = [self._fault(code) for code in key[1:]]
+            return State(Condition("nominal", zeros()), down=False, carried=(erlangs,))
+        tally = Tally(zeros(), zeros(), zeros())
+        codes = key[1 : 1 + self._trunks]
+        faults = [self._fault(code >> 1) for code in codes]
         router = Router(self._policy)
-        for trunk, code in enumerate(key[1:]):
+        for trunk, code in enumerate(codes):
             if not code & 1:
                 router.drain(trunk, out=True)
         lists = router.candidates(0.0)
         total = sum(weight for weight, _ in lists)
         choices = [(weight / total, trunks) for weight, trunks in lists]
-        connects = [self._connects(trunk, fault) for trunk, fault in enumerate(faults)]
-        full = Hunt(self._policy, self._rate, self._hold, faults, connects).chances_of_no_channel(choices)
-        tally = _Tally()
+        deliveries = self._deliveries(key, faults)
+        full, full_inbound = self._hunt(faults, deliveries).chances_of_no_channel(choices)
+        outbound = 1.0 - self._inbound
         for (weight, trunks), no_channel in zip(choices, full, strict=True):
             setup = CallSetup.start(self._policy, trunks, 0.0)
-            self._follow(setup, np.full(HOURS_PER_WEEK, weight), faults, no_channel, None, tally)
+            share = np.full(HOURS_PER_WEEK, weight * outbound)
+            Exploration(faults, codes, no_channel, tally).follow(setup, share, None, skipped=False)
+        for delivery in deliveries:
+            self._receive(delivery, codes, full_inbound, tally)
         return self._state(key, faults, tally)
 
-    def _fault(self, code: int) -> Fault | None:
-        return self._tables.faults[(code >> 1) - 1] if code >> 1 else None
+    def _fault(self, number: int) -> Fault | None:
+        """Find a fault by its number, counted from 1; 0: none."""
+        return self._tables.faults[number - 1] if number else None
 
-    def _connects(self, trunk: int, fault: Fault | None) -> float:
-        """Chance that an attempt on a trunk connects."""
+    def _hunt(self, faults: list[Fault | None], deliveries: list[Delivery]) -> Hunt:
         assert self._policy is not None  # checked by the caller
-        carrier = self._policy.carriers[self._policy.trunks[trunk].carrier]
-        ways = answers(fault, carrier.post_dial_delay, self._policy.progress_timeout)
-        return sum(way.chance for way in ways if way.connects)
+        connects = []
+        for trunk, fault in enumerate(faults):
+            carrier = self._policy.carriers[self._policy.trunks[trunk].carrier]
+            ways = answers(fault, carrier.post_dial_delay, self._policy.progress_timeout)
+            connects.append(sum(way.chance for way in ways if way.connects))
+        inbound: dict[int, Floats] = {}
+        for delivery in deliveries:
+            share = self._inbound * delivery.share * sum(chance for _, chance in delivery.arrives)
+            add(inbound, delivery.carrier, share * self._rate)
+        rate = (1.0 - self._inbound) * self._rate
+        return Hunt(self._policy, rate, self._hold, faults, connects, inbound)
 
-    def _follow(
-        self,
-        setup: CallSetup,
-        share: Floats,
-        faults: list[Fault | None],
-        no_channel: dict[int, Floats],
-        admitted: int | None,
-        tally: _Tally,
-    ) -> None:
-        """Follow one share of the calls to its ends; it has a channel of the carrier `admitted`."""
-        policy = setup.policy
-        trunk = setup.attempt
-        if trunk is None:
-            tally.failing = tally.failing + share
-            return
-        now = setup.deadline - policy.no_reply_timeout
-        carrier = policy.trunks[trunk].carrier
-        if carrier != admitted:
-            blocked = no_channel.get(carrier)
-            if blocked is not None and blocked.any():
-                self._follow(setup.skip(now), share * blocked, faults, no_channel, None, tally)
-                share = share * (1.0 - blocked)
-        _add(tally.attempts, trunk, share)
-        for answer in answers(
-            faults[trunk], policy.carriers[carrier].post_dial_delay, policy.progress_timeout
-        ):
-            part = share * answer.chance
-            if answer.connects:
-                key = (carrier, setup.attempts, now, answer.delay)
-                tally.branches[key] = tally.branches.get(key, 0.0) + part
-                _add(tally.carried, trunk, part)
-                continue
-            if answer.status is not None:
-                following, ends = setup.receive(answer.status, now), now
-            elif answer.trying:
-                trying = setup.receive(100, now)
-                ends = trying.deadline
-                following = trying.expire(ends)
-            else:
-                ends = setup.deadline
-                following = setup.expire(ends)
-            if following.outcome is not Outcome.REFUSED:
-                _add(tally.failures, trunk, part)
-                tally.delays[trunk] = max(tally.delays.get(trunk, 0.0), ends - now)
-            self._follow(following, part, faults, no_channel, carrier, tally)
+    # ---- calls to us
 
-    def _state(self, key: Key, faults: list[Fault | None], tally: _Tally) -> State:
+    def _deliveries(self, key: Key, faults: list[Fault | None]) -> list[Delivery]:
+        """Say over which carrier calls to each block of numbers come, and over which of its trunks."""
+        assert self._policy is not None  # checked by the caller
+        if not self._inbound:
+            return []
+        first = 1 + self._trunks + self._segments
+        registered = 1.0
+        if self._tables.devices is not None and key[-1]:
+            registered = 1.0 - self._unregistered(key[-1])
+        found = []
+        for number, forwarded in zip(self._tables.numbers, key[first:], strict=False):
+            carrier = number.home
+            if forwarded and number.forwards is not None:
+                carrier = number.forwards.to
+            arrives, left = [], 1.0
+            for trunk in self._policy.carriers[carrier].trunks:
+                chance = delivered(faults[trunk])
+                if chance > 0.0:
+                    arrives.append((trunk, left * chance))
+                left *= 1.0 - chance
+            found.append(Delivery(number.share, carrier, tuple(arrives), registered))
+        return found
+
+    def _unregistered(self, step: int) -> float:
+        """Share of the phones that have not registered yet, on average over a step of registering."""
+        devices = self._tables.devices
+        assert devices is not None  # checked by the caller
+        lost = 1.0 / self._tables.groups[devices.group].need
+        return lost * (1.0 - (step - 0.5) / REGISTERING)
+
+    def _receive(self, delivery: Delivery, codes: Key, full: dict[int, Floats], tally: Tally) -> None:
+        """Add up what becomes of the calls to one block of numbers."""
+        whole = self._inbound * delivery.share
+        blocked = full.get(delivery.carrier, 0.0)
+        connected = zeros()
+        for trunk, chance in delivery.arrives:
+            admitted = whole * chance * (1.0 - blocked) * delivery.registered + zeros()
+            tally.blocked = tally.blocked + whole * chance * blocked
+            way = Way(delivery.carrier, 1, 0.0, None, codes[trunk] >> 1, inbound=True)
+            add(tally.ways, way, admitted)
+            add(tally.carried, trunk, admitted)
+            tally.shown[trunk] = way.fault
+            connected = connected + admitted
+        tally.inbound = tally.inbound + (whole - connected)
+
+    # ---- what becomes of it
+
+    def _state(self, key: Key, faults: list[Fault | None], tally: Tally) -> State:
         assert self._policy is not None  # checked by the caller
         policy = self._policy
-        branches = tuple(
-            Branch(policy.carriers[carrier].name, attempts, offset, delay, policy.progress_timeout, share)
-            for (carrier, attempts, offset, delay), share in sorted(
-                tally.branches.items(), key=lambda item: item[0][:3]
-            )
-        )
-        carried = np.zeros((len(policy.trunks) + 1, HOURS_PER_WEEK))
+        segments = [self._fault(code) for code in key[1 + self._trunks :][: self._segments]]
+        branches: list[Branch] = []
+        failing = [tally.outbound, tally.inbound]
+        for way, share in sorted(tally.ways.items(), key=lambda item: (*item[0][:3], *item[0][4:])):
+            fault = self._fault(way.fault)
+            for chance, heard in self._mixture(way.carrier, fault, segments):
+                part = share * chance
+                limit = math.inf if way.inbound else policy.progress_timeout
+                branches.append(
+                    Branch(
+                        policy.carriers[way.carrier].name, way.attempts, way.offset, way.delay, limit, part,
+                        way.inbound, heard, fault.cause if fault else "",
+                    )
+                )  # fmt: skip
+                if heard is not None and self._fails(heard):
+                    failing[way.inbound] = failing[way.inbound] + part
+        carried = np.zeros((self._trunks + 1, HOURS_PER_WEEK))
         for trunk, share in tally.carried.items():
             carried[trunk + 1] = share * self._rate * self._hold
         carried[0] = carried.sum(axis=0)
-        failing = np.clip(tally.failing, 0.0, 1.0)
+        whole = np.clip(failing[0] + failing[1], 0.0, 1.0)
+        unconnected = np.clip(tally.outbound + tally.inbound, 0.0, 1.0)
+        condition = Condition(
+            self._label(key, faults, segments),
+            whole,
+            tuple(branches),
+            unconnected,
+            tally.blocked if tally.blocked.any() else None,
+            self._directions(failing),
+        )
+        down = bool(whole.max() > self._tables.down_above)
+        return State(condition, down, tuple(carried.tolist()), self._watches(tally, segments))
+
+    def _mixture(
+        self, carrier: int, fault: Fault | None, segments: list[Fault | None]
+    ) -> Sequence[tuple[Floats, Heard | None]]:
+        if self.hearing is not None:
+            return self.hearing.mixture(carrier, fault, segments)
+        one_way = fault is not None and EFFECTS[fault.kind].media is Media.ONE_WAY
+        heard = Heard(None, "", 0.0, 0.0, 0.0, one_way=True) if one_way else None
+        return ((np.ones(HOURS_PER_WEEK), heard),)
+
+    def _fails(self, heard: Heard) -> bool:
+        """Whether a call that connects is a failing one all the same."""
+        rule = self._tables.failing
+        return (heard.one_way and "one_way_audio" in rule) or (bool(heard.spoilt_by) and "poor_audio" in rule)
+
+    def _directions(self, failing: list[Floats]) -> tuple[Floats, Floats] | None:
+        if not self._inbound:
+            return None
+        shares = (1.0 - self._inbound, self._inbound)
+        outbound, inbound = (
+            np.clip(part / share, 0.0, 1.0) if share else zeros()
+            for part, share in zip(failing, shares, strict=True)
+        )
+        return outbound, inbound
+
+    def _label(self, key: Key, faults: list[Fault | None], segments: list[Fault | None]) -> str:
+        policy, voice = self._policy, self._tables.voice
+        assert policy is not None  # checked by the caller
         names = [
             f"{trunk.name} {fault.kind.value if fault else 'good'}, believed {'up' if code & 1 else 'down'}"
-            for trunk, fault, code in zip(policy.trunks, faults, key[1:], strict=True)
+            for trunk, fault, code in zip(policy.trunks, faults, key[1 : 1 + self._trunks], strict=True)
             if fault or not code & 1
         ]
-        condition = Condition("; ".join(names) or "nominal", failing, branches)
-        down = bool(failing.max() > self._tables.down_above)
-        return State(condition, down, tuple(carried.tolist()), self._watches(tally))
+        if voice is not None:
+            parts = zip(voice.segments, segments, strict=True)
+            names += [f"{segment.name} {fault.name}" for segment, fault in parts if fault]
+        forwarded = key[1 + self._trunks + self._segments :]
+        blocks = zip(self._tables.numbers, forwarded, strict=False)
+        names += [f"{number.name} forwarded" for number, code in blocks if code]
+        if self._tables.devices is not None and key[-1]:
+            names.append(f"{100 * self._unregistered(key[-1]):.0f} % of the phones not registered")
+        return "; ".join(names) or "nominal"
 
-    def _watches(self, tally: _Tally) -> tuple[Watch | None, ...]:
+    def _watches(self, tally: Tally, segments: list[Fault | None]) -> tuple[Watch | None, ...]:
         assert self._policy is not None  # checked by the caller
-        rule = self._policy.failing_calls
-        if rule is None:
+        failing, poor = self._policy.failing_calls, self._policy.poor_calls
+        if failing is None and poor is None:
             return ()
-        needed = math.ceil(rule.share * rule.of_last - 1e-9)
-        found: list[Watch | None] = [None] * len(self._policy.trunks)
-        for trunk, failures in sorted(tally.failures.items()):
-            attempts = tally.attempts[trunk]
-            chance = np.divide(failures, attempts, out=np.zeros(HOURS_PER_WEEK), where=attempts > 0)
-            if special.bdtrc(needed - 1, rule.of_last, chance.max()) > UNLIKELY:
-                rate = (attempts * self._rate).round(12).tolist()
-                watch = Watch(tuple(rate), tuple(chance.round(DIGITS).tolist()), tally.delays[trunk])
-                # One object for equal figures, so that a watch that goes on is known by identity.
-                found[trunk] = self._watched.setdefault(watch, watch)
+        found: list[Watch | None] = [None] * (2 * self._trunks)
+        if failing is not None:
+            for trunk, failures in sorted(tally.failures.items()):
+                found[trunk] = self._watch(failing, tally.attempts[trunk], failures, tally.delays[trunk])
+        if poor is not None:
+            for trunk, bad in sorted(self._poor(poor.mos_below, tally, segments).items()):
+                watch = self._watch(poor.calls, tally.carried[trunk], bad, self._hold)
+                found[self._trunks + trunk] = watch
         return tuple(found) if any(found) else ()
 
+    def _watch(self, rule: CallRule, calls: Floats, bad: Floats, delay: float) -> Watch | None:
+        chance = np.divide(bad, calls, out=zeros(), where=calls > 0)
+        if special.bdtrc(rule.needed - 1, rule.of_last, chance.max()) <= UNLIKELY:
+            return None
+        rate = (calls * self._rate).round(12).tolist()
+        watch = Watch(tuple(rate), tuple(chance.round(DIGITS).tolist()), delay)
+        return self._watched.setdefault(watch, watch)
 
-@dataclass(frozen=True)
-class Answer:
-    """One way a trunk may answer an INVITE."""
-
-    chance: float
-    connects: bool = False
-    status: int | None = None
-    """A final refusal, given at once."""
-    trying: bool = False
-    """A 100 and then nothing within the progress timeout."""
-    delay: Law | None = None
-    """Law of the post-dial delay when it connects, cut at the progress timeout."""
+    def _poor(self, mos_below: float, tally: Tally, segments: list[Fault | None]) -> dict[int, Floats]:
+        """Calls over each trunk that its rule on poor calls counts."""
+        assert self._policy is not None  # checked by the caller
+        found: dict[int, Floats] = {}
+        for trunk, calls in tally.carried.items():
+            fault = self._fault(tally.shown[trunk])
+            for chance, heard in self._mixture(self._policy.trunks[trunk].carrier, fault, segments):
+                if heard is not None and sounds_poor(heard, mos_below):
+                    add(found, trunk, calls * chance)
+        return found
 
 
-def answers(fault: Fault | None, post_dial_delay: Law | None, progress_timeout: float) -> list[Answer]:
-    """Ways a trunk may answer under a fault; the chances sum to 1.
-
-    A 100 comes at once, a refusal too. A call that connects rings after the post-dial delay; what would
-    ring after the progress timeout is a call that got a 100 and then nothing.
-    """
-    reply = EFFECTS[fault.kind if fault else None].invite
-    if reply is Reply.NOTHING:
-        return [Answer(1.0)]
-    if reply is Reply.ONLY_100:
-        return [Answer(1.0, trying=True)]
-    delay = post_dial_delay
-    if fault is not None and fault.kind is Kind.SLOW:
-        delay = fault.post_dial_delay
-    in_time = 1.0 if delay is None else float(delay.cdf(np.asarray(progress_timeout)))
-    refused = fault.share if fault is not None and reply is Reply.REFUSAL else 0.0
-    found = [
-        Answer((1.0 - refused) * in_time, connects=True, delay=delay),
-        Answer((1.0 - refused) * (1.0 - in_time), trying=True),
-        Answer(refused, status=fault.status if fault else None),
-    ]
-    return [answer for answer in found if answer.chance > 0.0]
+def sounds_poor(heard: Heard, mos_below: float) -> bool:
+    """Whether the rule on poor calls counts a call, which it does too where one side hears nothing."""
+    return heard.one_way or (heard.mos is not None and heard.mos < mos_below)

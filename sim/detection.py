@@ -125,11 +125,12 @@ class Pings:
 
 
 class WatchedCalls:
-    """Calls over one trunk, watched from when attempts begin to fail until the rule takes the trunk out.
+    """Calls over one trunk, watched from when some begin to be bad until the rule takes the trunk out.
 
-    The number of calls until then is drawn from the rule's own law at the chance that an attempt fails, the
-    time that they take from their rate. At the end of an hour, and wherever the rate changes, those not yet
-    seen go on at the new rate; where the chance changes the window starts anew.
+    What is bad is an attempt that fails, or, with `poor`, a call that sounds poor. The number of calls until
+    then is drawn from the rule's own law at the chance that one is bad, the time that they take from their
+    rate. At the end of an hour, and wherever the rate changes, those not yet seen go on at the new rate;
+    where the chance changes the window starts anew.
     """
 
     def __init__(
@@ -141,17 +142,23 @@ class WatchedCalls:
         trunk: int,
         random: Randomness,
         learnt: Callable[[int], None],
+        *,
+        poor: bool = False,
     ) -> None:
-        assert policy.failing_calls is not None  # made only where there is a rule
+        rule = policy.failing_calls
+        if poor:
+            rule = None if policy.poor_calls is None else policy.poor_calls.calls
+        assert rule is not None  # made only where there is a rule
         self._env = env
         self._zone = zone
         self._router = router
-        self._rule = policy.failing_calls
+        self._rule = rule
+        self._as_poor = poor
         self._trunk = trunk
-        name = f"watched/{policy.trunks[trunk].name}"
+        name = f"{'heard' if poor else 'watched'}/{policy.trunks[trunk].name}"
         self._rng = random.generator(name)
         self._uniform = random.uniform(f"{name}/calls")
-        self._needed = policy.failing_calls.needed
+        self._needed = rule.needed
         self._certain = random.law(Gamma(self._needed, 1.0 / math.sqrt(self._needed)), f"{name}/certain")
         self._laws: dict[float, TripLaw] = {}
         self._learnt = learnt
@@ -221,6 +228,6 @@ class WatchedCalls:
         self._timer = None
         self.watched = None
         self._chance = 0.0
-        self._router.take_out(self._trunk, self._env.now)
+        self._router.take_out(self._trunk, self._env.now, as_poor=self._as_poor)
         self._learnt(self._trunk)
         back_again(self._env, self._router, self._trunk, self._learnt)

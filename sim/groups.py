@@ -90,7 +90,8 @@ class StandbyGroup(Group):
     """
 
     __slots__ = (
-        "_changed", "_env", "_otherwise", "_success", "_switch", "_uncovered", "serving", "starting"
+        "_changed", "_env", "_otherwise", "_success", "_switch", "_uncovered", "serving", "starting",
+        "taken_over",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +108,8 @@ class StandbyGroup(Group):
         self._changed = changed
         self.serving = self.need
         self.starting: list[tuple[Member, Incident]] = []
+        self.taken_over: Callable[[Member | None, Member, Incident], None] = lambda *_: None
+        """Told of a unit that begins to serve, in place of which (None: for a while nobody did), and why."""
         for n, unit in enumerate(units):
             unit.place = Place.SERVING if n < self.need else Place.STANDBY
         switch = spec.switchover
@@ -133,7 +136,7 @@ class StandbyGroup(Group):
             return 0.0
         share = 1.0 / self.serving
         self.serving -= 1
-        if planned and self._take_over_at_once(unit):
+        if planned and self._take_over_at_once(unit, incident):
             return 0.0
         self._fill(unit, incident)
         if self.serving < self.need:
@@ -144,15 +147,18 @@ class StandbyGroup(Group):
         """Get a unit back."""
         self.up += 1
         if self.serving < self.need:
-            unit.moved(Place.SERVING)
-            self.serving += 1
+            self._serve(unit, None, incident)
             if self.serving + len(self.starting) > self.need:
                 self.starting.pop()[0].moved(Place.STANDBY)
             if self.serving == self.need:
                 self._go()
         else:
             unit.moved(Place.STANDBY)
-        del incident
+
+    def _serve(self, unit: Member, lost: Member | None, incident: Incident) -> None:
+        unit.moved(Place.SERVING)
+        self.serving += 1
+        self.taken_over(lost, unit, incident)
 
     def _candidate(self, site: int | None) -> Member | None:
         elsewhere = None
@@ -163,11 +169,10 @@ class StandbyGroup(Group):
                 elsewhere = elsewhere or unit
         return elsewhere
 
-    def _take_over_at_once(self, unit: Member) -> bool:
+    def _take_over_at_once(self, unit: Member, incident: Incident) -> bool:
         while (other := self._candidate(unit.site)) is not None:
             if not other.reveal():
-                other.moved(Place.SERVING)
-                self.serving += 1
+                self._serve(other, unit, incident)
                 return True
         return False
 
@@ -181,8 +186,7 @@ class StandbyGroup(Group):
             if other.reveal():
                 self._fill(lost, incident)
                 return
-            other.moved(Place.SERVING)
-            self.serving += 1
+            self._serve(other, lost, incident)
             return
         within, between = self._switch
         time = (within if other.site == lost.site else between)()
@@ -202,8 +206,7 @@ class StandbyGroup(Group):
         if unit.reveal():
             self._fill(lost, incident)
             return
-        unit.moved(Place.SERVING)
-        self.serving += 1
+        self._serve(unit, lost, incident)
         if self.serving == self.need:
             self._go()
         self._changed(incident, ClosedBy.SWITCHOVER, self._env.now)

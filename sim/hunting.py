@@ -33,6 +33,7 @@ class Hunt:
     the mixture with the overflow is fitted by Wilkinson's equivalent random theory (Rapp's approximation).
     Weighted routes share channels between candidate lists: Erlang's fixed point, all offers Poisson.
     A channel is taken from the INVITE on: to the hold time comes the first carrier's post-dial delay.
+    Calls to us are Poisson traffic besides what is hunted; both meet the blocking of their mixture.
     """
 
     def __init__(
@@ -42,20 +43,32 @@ class Hunt:
         hold: float,
         faults: list[Fault | None],
         connects: list[float],
+        inbound: dict[int, Floats] | None = None,
     ) -> None:
         self._policy = policy
         self._rate = rate
+        self._inbound = {carrier: calls * hold for carrier, calls in (inbound or {}).items()}
+        """Erlangs of calls to us, which take channels of their carriers and are not hunted on."""
         first = policy.carriers[policy.routes[0].carrier].post_dial_delay
         self._hold = hold + (first.mean if first is not None else 0.0)
         self._faults = faults
         self._connect_chances = connects
         """Of an attempt, by trunk."""
 
-    def chances_of_no_channel(self, choices: Choices) -> list[dict[int, Floats]]:
-        """By candidate list and carrier: (168,) chance that a call that gets so far finds no channel."""
-        if len(choices) == 1:
-            return [self._in_order(choices[0][1])]
-        return self._fixed_point(choices)
+    def chances_of_no_channel(self, choices: Choices) -> tuple[list[dict[int, Floats]], dict[int, Floats]]:
+        """By candidate list and carrier: (168,) chance that a call that gets so far finds no channel.
+
+        With it the same of calls to us, by carrier.
+        """
+        to_us: dict[int, Floats] = {}
+        found = (
+            [self._in_order(choices[0][1], to_us)] if len(choices) == 1 else self._fixed_point(choices, to_us)
+        )
+        for carrier, load in self._inbound.items():
+            channels = self._channels(carrier)
+            if carrier not in to_us and channels is not None:
+                to_us[carrier] = np.asarray(erlang_b(load, channels))
+        return found, to_us
 
     def _channels(self, carrier: int) -> int | None:
         channels = self._policy.carriers[carrier].channels
@@ -86,7 +99,7 @@ class Hunt:
         limit = self._policy.carriers[carrier].calls_per_second
         return np.zeros_like(rate) if limit is None else np.asarray(poisson_excess(rate, limit))
 
-    def _in_order(self, trunks: tuple[int, ...]) -> dict[int, Floats]:
+    def _in_order(self, trunks: tuple[int, ...], to_us: dict[int, Floats]) -> dict[int, Floats]:
         load = self._rate * self._hold
         poisson = np.zeros_like(load)
         equivalent, before = load.copy(), np.zeros_like(load)
@@ -101,16 +114,19 @@ class Hunt:
             if connects == 0.0:
                 found[carrier] = too_fast
                 continue
+            inbound = self._inbound.get(carrier)
             if channels is not None:
                 if channels == 0:
                     blocked = np.ones_like(load)
-                elif connects > WHOLE and not poisson.any():
+                elif connects > WHOLE and not poisson.any() and inbound is None:
                     beyond = equivalent * erlang_b_continuous(equivalent, before + channels)
                     blocked = np.divide(beyond, peaky, out=np.zeros_like(load), where=peaky > 1e-12)
                     before = before + channels
                 else:
                     variance = overflow_variance(equivalent, before) + poisson
-                    blocked, equivalent, before = _thinned(offered, variance, connects, channels)
+                    blocked, equivalent, before = _thinned(offered, variance, connects, channels, inbound)
+                if inbound is not None:
+                    to_us[carrier] = np.clip(blocked, 0.0, 1.0)
             else:
                 equivalent, before = np.zeros_like(load), np.zeros_like(load)
             refused = 0.0 if connects > WHOLE else offered * (1.0 - connects)
@@ -118,7 +134,7 @@ class Hunt:
             found[carrier] = 1.0 - (1.0 - np.clip(blocked, 0.0, 1.0)) * (1.0 - too_fast)
         return found
 
-    def _fixed_point(self, choices: Choices) -> list[dict[int, Floats]]:
+    def _fixed_point(self, choices: Choices, to_us: dict[int, Floats]) -> list[dict[int, Floats]]:
         hunted = [(weight, self._hunted(trunks)) for weight, trunks in choices]
         carriers = sorted({carrier for _, own in hunted for carrier in own})
         full = {carrier: np.zeros_like(self._rate) for carrier in carriers}
@@ -135,17 +151,33 @@ class Hunt:
                 too_fast = self._too_fast(carrier, offered[carrier])
                 blocked: Floats = np.zeros_like(self._rate)
                 if channels is not None:
-                    blocked = np.asarray(erlang_b(offered[carrier] * connects * self._hold, channels))
+                    load = offered[carrier] * connects * self._hold + self._inbound.get(carrier, 0.0)
+                    blocked = to_us[carrier] = np.asarray(erlang_b(load, channels))
                 full[carrier] = 1.0 - (1.0 - blocked) * (1.0 - too_fast)
         return [{carrier: full[carrier] for carrier in own} for _, own in hunted]
 
 
-def _thinned(mean: Floats, variance: Floats, share: float, channels: int) -> tuple[Floats, Floats, Floats]:
-    """Blocking that a random `share` of a stream meets on `channels`; the equivalent of what overflows."""
+def _thinned(
+    mean: Floats, variance: Floats, share: float, channels: int, inbound: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """Blocking that a random `share` of a stream meets on `channels`; the equivalent of what overflows.
+
+    `inbound` erlangs of Poisson traffic take channels too and do not overflow: of the overflow of the mixture
+    a random part is left.
+    """
     thin = np.maximum(share * mean, 1e-12)
     peakedness = np.maximum(1.0, 1.0 + share * (variance / np.maximum(mean, 1e-12) - 1.0))
-    load, before = equivalent_random(thin, peakedness * thin)
+    if inbound is None:
+        load, before = equivalent_random(thin, peakedness * thin)
+    else:
+        load, before = equivalent_random(thin + inbound, peakedness * thin + inbound)
     arriving = load * erlang_b_continuous(load, before)
     beyond = load * erlang_b_continuous(load, before + channels)
     blocked = np.divide(beyond, arriving, out=np.zeros_like(mean), where=arriving > 1e-12)
-    return blocked, load, before + channels
+    if inbound is None:
+        return blocked, load, before + channels
+    part = thin / (thin + inbound)
+    passed = np.maximum(part * beyond, 1e-12)
+    spread = overflow_variance(load, before + channels) / np.maximum(beyond, 1e-12)
+    load, before = equivalent_random(passed, passed * np.maximum(1.0, 1.0 + part * (spread - 1.0)))
+    return blocked, load, before

@@ -10,14 +10,16 @@ import simpy
 from carriers.routing import Router
 from results.timeline import ClosedBy, Incidents, Timeline
 from sim import planned
+from sim.blame import Blame
 from sim.clock import Timer
 from sim.conditions import Conditions
 from sim.detection import back_again
 from sim.diagram import works
 from sim.draws import Randomness
-from sim.groups import Group, build
+from sim.groups import Group, StandbyGroup, build
 from sim.recorder import Incident, Recorder
 from sim.repairs import Repairs
+from sim.surroundings import Surroundings
 from sim.tables import Tables
 from sim.trunks import Trunks
 from sim.unit import Unit
@@ -69,6 +71,12 @@ class Stream:
                 phases = [self.random.uniform(name)() * every for name in names]
             router = Router(tables.routing, phases)
             self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
+            self.around = Surroundings(self.env, tables, self.trunks, self.random, self.changed)
+            self._blame = Blame(tables, conditions, self.trunks, self.around)
+            if tables.devices is not None:
+                group = self.groups[tables.devices.group]
+                assert isinstance(group, StandbyGroup)  # who builds the tables sees to it
+                group.taken_over = self.around.taken_over
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
         self._in_common: dict[Incident, Sequence[Unit]] = {}
         """What a common cause has taken besides its own unit."""
@@ -103,7 +111,10 @@ class Stream:
         for number in spec.takes_units:
             lost = _either(lost, self.units[number].take(incident))
         if fault is not None:
-            self.show_fault(spec.takes_trunks, fault, incident, now)
+            if spec.segment is None:
+                self.show_fault(spec.takes_trunks, fault, incident, now)
+            elif spec.customer is None:
+                self.around.show(spec.segment, fault, incident)
         if others:
             self._in_common[incident] = others
             for other in others:
@@ -142,6 +153,8 @@ class Stream:
         if spec.takes_trunks and self.trunks is not None:
             for trunk in spec.takes_trunks:
                 self.trunks.clear(trunk, incident, now)
+        if spec.segment is not None and spec.customer is None:
+            self.around.clear(spec.segment, incident)
         if self._touched():
             self.changed(incident, ClosedBy.REPAIR, now)
 
@@ -208,7 +221,7 @@ class Stream:
             or self._state.down
             or self._diagram
             or not self.platform_works
-            or (self.trunks is not None and self.trunks.dirty)
+            or (self.trunks is not None and (self.trunks.dirty or self.around.dirty))
         )
 
     def changed(self, incident: Incident | None, via: ClosedBy, now: float) -> None:
@@ -216,7 +229,11 @@ class Stream:
         diagram = self.tables.works
         self.platform_works = not self._broken if diagram is None else works(diagram, self.groups)
         trunks = self.trunks
-        key: tuple[int, ...] = (1, *trunks.codes) if trunks is not None else (1,)
+        key: tuple[int, ...] = (1,)
+        if trunks is not None:
+            if self.around.forwards and trunks.dirty:
+                self.around.follow_trunks()
+            key = (1, *trunks.codes, *self.around.codes)
         if not self.platform_works:
             key = (0,)
         number, state = self.conditions.look(key)
@@ -225,10 +242,10 @@ class Stream:
         if not self.platform_works:
             causes = self._platform_causes()
         elif trunks is not None and state.down:
-            causes = trunks.causes(key, self.conditions)
+            causes = self._blame.causes(key)
         self.recorder.change(now, number, causes, incident, via)
         if trunks is not None:
-            trunks.dirty = False
+            trunks.dirty = self.around.dirty = False
             if trunks.watching is not state.watches:
                 trunks.watch(state.watches, now)
         if state.down and self.tables.support is not None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from carriers.faults import Fault, Kind
+from carriers.path import CLEAR
 from carriers.routing import Router
-from sim.conditions import Conditions, Key, Watch
+from sim.conditions import Watch
 from sim.detection import Pings, WatchedCalls, ping_status
 from sim.draws import Randomness
 from sim.recorder import Incident
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 SEVERITY = {kind: n for n, kind in enumerate(Kind)}
 
 
-def _severity(fault: Fault) -> tuple[float, ...]:
+def severity(fault: Fault) -> tuple[float, ...]:
     """Order faults by their kind, then by what they leave."""
     delay = fault.post_dial_delay.mean if fault.post_dial_delay else 0.0
-    return SEVERITY[fault.kind], fault.share, -fault.channels_left, delay
+    heard = fault.transit or CLEAR
+    ears = (heard.loss, heard.jitter, heard.delay, fault.data)
+    return SEVERITY[fault.kind], fault.share, -fault.channels_left, delay, *ears
 
 
 class Trunks:
@@ -45,7 +48,7 @@ class Trunks:
         # By a fault's index; the last is for -1, which is none.
         self._ping_status = [ping_status(fault) for fault in (*tables.faults, None)]
         self._drops_calls = [fault.effect.drops_calls for fault in tables.faults] + [False]
-        self._policy = policy
+        self.policy = policy
         self.router = router
         count = len(policy.trunks)
         self._health = [router.health(trunk) for trunk in range(count)]
@@ -57,13 +60,14 @@ class Trunks:
         self._drains = [0] * count
         """Pieces of planned work under way."""
         self._pings = [Pings(env, router, policy, t, learnt) for t in range(count)] if policy.health else []
-        self._watched = (
-            [WatchedCalls(env, tables.zone, router, policy, t, random, learnt) for t in range(count)]
-            if policy.failing_calls
-            else []
-        )
+        self._watched: list[WatchedCalls | None] = []
+        """As in `State.watches`: those of failing calls, then those of poor ones."""
+        for poor, rule in ((False, policy.failing_calls), (True, policy.poor_calls)):
+            self._watched += [
+                WatchedCalls(env, tables.zone, router, policy, t, random, learnt, poor=poor) if rule else None
+                for t in range(count)
+            ]
         self.watching: tuple[Watch | None, ...] = ()
-        self._needed: dict[Key, frozenset[int]] = {}
 
     def fault(self, trunk: int) -> Fault | None:
         """Fault that a trunk shows."""
@@ -75,7 +79,7 @@ class Trunks:
         return self._shown[trunk]
 
     def watch_real_calls(self) -> None:
-        """Leave the failing-calls rule to calls that are really placed."""
+        """Leave the rules on calls to calls that are really placed."""
         self._watched = []
 
     def show(self, trunk: int, fault: int, incident: Incident, now: float) -> bool:
@@ -95,7 +99,7 @@ class Trunks:
     def _look(self, trunk: int, now: float) -> None:
         active = self._active[trunk]
         if len(active) > 1:
-            shown = max((f for f, _ in active), key=lambda f: (_severity(self._faults[f]), f))
+            shown = max((f for f, _ in active), key=lambda f: (severity(self._faults[f]), f))
         else:
             shown = active[0][0] if active else -1
         if shown != self._shown[trunk]:
@@ -126,40 +130,11 @@ class Trunks:
                 return incident
         return self._last[trunk]
 
-    def causes(self, key: Key, conditions: Conditions) -> tuple[str, ...]:
-        """Name the faults (past ones, where the router is behind) that make the state what it is."""
-        carriers = self._needed.get(key)
-        if carriers is None:
-            carriers = self._needed[key] = self._carriers_needed(key, conditions)
-        names = set()
-        for carrier in carriers:
-            for trunk in self._policy.carriers[carrier].trunks:
-                incident = self.last_incident(trunk) if self.codes[trunk] != 1 else None
-                if incident is not None:
-                    names.add(incident.cause)
-        return tuple(sorted(names))
-
-    def _carriers_needed(self, key: Key, conditions: Conditions) -> frozenset[int]:
-        """Leave out, one by one, carriers without whose trouble the service would be down all the same."""
-        needed = [
-            n
-            for n, carrier in enumerate(self._policy.carriers)
-            if any(key[1 + t] != 1 for t in carrier.trunks)
-        ]
-        if not conditions.look(key)[1].down:
-            return frozenset(needed)
-        for candidate in list(needed):
-            trunks = self._policy.carriers[candidate].trunks
-            healed = tuple(1 if n - 1 in trunks else code for n, code in enumerate(key))
-            if conditions.look(healed)[1].down:
-                key = healed
-                needed.remove(candidate)
-        return frozenset(needed)
-
     def watch(self, watches: tuple[Watch | None, ...], now: float) -> None:
         """Watch the calls that the present state of the service makes fail."""
         self.watching = watches
-        for trunk, calls in enumerate(self._watched):
-            watch = watches[trunk] if watches else None
-            if watch is not calls.watched:
-                calls.watch(watch, now)
+        for number, calls in enumerate(self._watched):
+            if calls is not None:
+                watch = watches[number] if watches else None
+                if watch is not calls.watched:
+                    calls.watch(watch, now)

@@ -1,0 +1,135 @@
+"""What calls meet besides trunks: faults of the path's segments, forwarded numbers, phones not registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from results.timeline import ClosedBy
+from sim.answers import delivered
+from sim.clock import Timer
+from sim.conditions import REGISTERING
+from sim.draws import Randomness
+from sim.recorder import Incident
+from sim.tables import Tables
+from sim.trunks import Trunks, severity
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.groups import Member
+
+Changed = Callable[[Incident | None, ClosedBy, float], None]
+UNDELIVERED = 0.5
+"""A home carrier that delivers a smaller share than this of the calls to us has them forwarded."""
+
+
+class Surroundings:
+    """The part of a state's key behind the trunks, as `Conditions` has it."""
+
+    def __init__(
+        self, env: simpy.Environment, tables: Tables, trunks: Trunks, random: Randomness, changed: Changed
+    ) -> None:
+        self._env = env
+        self._tables = tables
+        self._trunks = trunks
+        self._changed = changed
+        self._segments = len(tables.voice.segments) if tables.voice is not None else 0
+        self._active: list[list[tuple[int, Incident]]] = [[] for _ in range(self._segments)]
+        self.codes = [0] * (self._segments + len(tables.numbers) + (tables.devices is not None))
+        self.dirty = False
+        self._waiting: list[Timer | None] = [None] * len(tables.numbers)
+        """Until calls that a home carrier does not deliver are forwarded."""
+        self.forwards = any(number.forwards for number in tables.numbers)
+        self._failed = [False] * len(tables.numbers)
+        self._luck = [random.uniform(f"numbers/{number.name}/forwarding") for number in tables.numbers]
+        self._registering: Timer | None = None
+        self._moved_by: Incident | None = None
+
+    # ---- segments
+
+    def show(self, segment: int, fault: int, incident: Incident) -> None:
+        """Add a fault of a segment."""
+        self._active[segment].append((fault, incident))
+        self._look(segment)
+
+    def clear(self, segment: int, incident: Incident) -> None:
+        """Remove the fault that an incident brought."""
+        self._active[segment] = [pair for pair in self._active[segment] if pair[1] is not incident]
+        self._look(segment)
+
+    def _look(self, segment: int) -> None:
+        faults = self._tables.faults
+        shown = max((f for f, _ in self._active[segment]), key=lambda f: (severity(faults[f]), f), default=-1)
+        self._set(segment, shown + 1)
+
+    def _set(self, place: int, code: int) -> None:
+        if self.codes[place] != code:
+            self.codes[place] = code
+            self.dirty = True
+
+    # ---- numbers
+
+    def follow_trunks(self) -> None:
+        """See which home carriers have stopped to deliver, or deliver again."""
+        carriers = self._trunks.policy.carriers
+        for number, block in enumerate(self._tables.numbers):
+            if block.forwards is None:
+                continue
+            lost = 1.0
+            for trunk in carriers[block.home].trunks:
+                lost *= 1.0 - delivered(self._trunks.fault(trunk))
+            failed = 1.0 - lost < UNDELIVERED
+            if failed and not self._failed[number]:
+                self._waiting[number] = Timer(self._env, block.forwards.after, self._forward, number)
+            elif not failed and self._failed[number]:
+                self._waiting[number] = None
+                self._set(self._segments + number, 0)
+            self._failed[number] = failed
+
+    def _forward(self, timer: Timer) -> None:
+        number = timer.value
+        assert isinstance(number, int)  # set above
+        forwards = self._tables.numbers[number].forwards
+        if timer is not self._waiting[number] or forwards is None:
+            return
+        self._waiting[number] = None
+        if self._luck[number]() < forwards.success:
+            self._set(self._segments + number, 1)
+            home = self._trunks.policy.carriers[self._tables.numbers[number].home]
+            incident = self._trunks.last_incident(home.trunks[0])
+            self._changed(incident, ClosedBy.REROUTING, self._env.now)
+
+    # ---- phones
+
+    def taken_over(self, lost: Member | None, other: Member, incident: Incident) -> None:
+        """Have the phones register anew, unless the unit that takes over knows them."""
+        devices = self._tables.devices
+        assert devices is not None  # told only where there are some
+        if devices.kept_within_site and lost is not None and lost.site == other.site:
+            return
+        self._moved_by = incident
+        self._set(len(self.codes) - 1, 1)
+        self._registering = Timer(self._env, devices.every / REGISTERING, self._register)
+
+    def _register(self, timer: Timer) -> None:
+        devices = self._tables.devices
+        if timer is not self._registering or devices is None:
+            return
+        step = self.codes[-1] + 1
+        self._registering = None
+        if step > REGISTERING:
+            self._set(len(self.codes) - 1, 0)
+        else:
+            self._set(len(self.codes) - 1, step)
+            self._registering = Timer(self._env, devices.every / REGISTERING, self._register)
+        self._changed(self._moved_by, ClosedBy.REROUTING, self._env.now)
+
+    def incident(self, place: int) -> Incident | None:
+        """Incident behind the code at a place: of a segment's fault, or of the failover."""
+        if place < self._segments:
+            for fault, incident in self._active[place]:
+                if fault + 1 == self.codes[place]:
+                    return incident
+            return None
+        return self._moved_by if place == len(self.codes) - 1 and self._tables.devices is not None else None
