@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carriers.health import CallRule, HealthRule, TrunkHealth, calls_to_trip
+from carriers.health import CallRule, HealthRule, QualityRule, TrunkHealth, calls_to_trip
 from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
 
 PINGS = HealthRule(ping_every=30.0, ping_timeout=2.0, down_after=3, up_after=2, hold_down=120.0)
@@ -241,3 +241,45 @@ def test_the_draw_agrees_with_call_by_call(of_last, share, earlier, calls):
         trunk.out_until = -math.inf
     one_by_one = next((k for k, failed in enumerate(calls) if trunk.observe_call(failed, 0.0)), None)
     assert calls_to_trip(rule, np.array(calls, dtype=bool), before) == one_by_one
+
+
+POOR = QualityRule(3.5, CallRule(of_last=4, share=0.5, hold=100.0))
+
+
+def test_calls_that_sound_poor_take_a_trunk_out():
+    trunk = TrunkHealth(None, None, POOR)
+    assert [trunk.observe_quality(mos, float(t)) for t, mos in enumerate([3.4, 4.2, 4.2, 4.2])] == [False] * 4
+    # The first has left the window of four by now.
+    assert not trunk.observe_quality(3.49, 5.0)
+    assert trunk.observe_quality(1.0, 6.0)
+    assert (trunk.up(105.9), trunk.up(106.0)) == (False, True)
+    # It starts anew, as if filled with good calls.
+    assert not trunk.observe_quality(1.0, 106.0)
+
+
+def test_a_call_that_one_side_does_not_hear_is_a_poor_one_and_the_level_itself_is_not():
+    trunk = TrunkHealth(None, None, POOR)
+    assert not trunk.observe_quality(3.5, 0.0)
+    assert not trunk.observe_quality(3.5, 1.0)
+    assert not trunk.observe_quality(None, 2.0)
+    assert trunk.observe_quality(None, 3.0)
+
+
+def test_calls_that_end_while_a_trunk_is_out_are_none_of_the_rules_business():
+    trunk = TrunkHealth(None, None, POOR)
+    trunk.take_out_as_poor(0.0)
+    assert [trunk.observe_quality(1.0, t) for t in (1.0, 2.0, 3.0)] == [False] * 3
+    assert trunk.up(100.0)
+
+
+def test_the_longer_of_two_holds_counts():
+    trunk = TrunkHealth(None, CallRule(of_last=1, share=1.0, hold=30.0), POOR)
+    trunk.take_out_as_poor(0.0)
+    trunk.take_out(10.0)
+    assert (trunk.up(50.0), trunk.up(100.0)) == (False, True)
+    with pytest.raises(ValueError, match="no rule for how long"):
+        TrunkHealth(None, None).take_out_as_poor(0.0)
+
+
+def test_without_a_rule_on_quality_nothing_happens():
+    assert not TrunkHealth(None, None).observe_quality(1.0, 0.0)
