@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from callsim.build_voice import (
+    devices_of,
+    numbers_of,
+    own_paths_of,
+    segment_units,
+    traffic_of,
+    voice_of,
+)
 from callsim.ledgers.causes import cause_name, mode_name
 from callsim.scenario import calls, faults, platform
 from callsim.scenario.model import Scenario
 from carriers import routing
 from carriers.calendars import DAY, Zone
 from carriers.faults import Fault, Kind
-from carriers.health import CallRule, HealthRule
+from carriers.health import CallRule, HealthRule, QualityRule
 from carriers.laws import Fixed, Law
+from carriers.path import CLEAR
 from sim import tables
 
 WARM_UP = 365 * DAY
@@ -47,6 +56,7 @@ class _Builder:
             self._carrier(carrier)
         for risk in self.scenario.shared_risks:
             self._shared_risk(risk)
+        self.units += segment_units(self.scenario, self._segment_mode)
         return tables.Tables(
             zone=Zone(self.scenario.starts, self.scenario.timezone),
             units=tuple(self.units),
@@ -59,7 +69,12 @@ class _Builder:
             faults=tuple(self.faults),
             carriers=tuple(self.carriers),
             routing=self._routing(),
-            traffic=self._traffic(),
+            traffic=traffic_of(self.scenario),
+            numbers=numbers_of(self.scenario),
+            devices=devices_of(self.scenario),
+            voice=voice_of(self.scenario),
+            own_paths=own_paths_of(self.scenario),
+            failing=frozenset(self.scenario.service.failing),
             down_above=self.scenario.service.down_when.failing_calls,
             warm_up=WARM_UP,
         )
@@ -89,7 +104,7 @@ class _Builder:
                 )
             )
 
-    def _mode(self, owner: str, failure: faults.SiteFailure) -> tables.Mode:
+    def _mode(self, owner: str, failure: faults.SiteFailure, fault: int | None = None) -> tables.Mode:
         grouped = failure if isinstance(failure, faults.GroupFailure) else None
         return tables.Mode(
             name=failure.mode,
@@ -99,7 +114,11 @@ class _Builder:
             common_cause=grouped.common_cause if grouped else 0.0,
             standby_mtbf=grouped.standby_mtbf if grouped else None,
             latent=grouped.latent if grouped else False,
+            fault=fault,
         )
+
+    def _segment_mode(self, owner: str, failure: faults.SiteFailure, fault: Fault) -> tables.Mode:
+        return self._mode(owner, failure, self._fault(fault))
 
     def _repair(self, repair: Law | faults.StagedRepair) -> tables.Repair:
         if not isinstance(repair, faults.StagedRepair):
@@ -196,6 +215,7 @@ class _Builder:
                 calls_per_second=spec.calls_per_second,
                 cost_per_minute=spec.cost_per_minute,
                 post_dial_delay=spec.post_dial_delay,
+                quality=spec.quality.transit if spec.quality else CLEAR,
             )
         )
         by_trunk: dict[int | None, list[tables.Mode]] = {}
@@ -211,7 +231,7 @@ class _Builder:
 
     def _carrier_mode(self, carrier: str, failure: faults.CarrierFailure) -> tables.Mode:
         assert not isinstance(failure, faults.Maintenance)  # planned work has no clock
-        name = mode_name(failure)
+        name, cause = mode_name(failure), cause_name(carrier, failure)
         fault = Fault(
             name=name,
             kind=Kind(failure.mode),
@@ -219,20 +239,22 @@ class _Builder:
             share=failure.share if isinstance(failure, faults.Refuses) else 1.0,
             channels_left=failure.channels_left if isinstance(failure, faults.Capacity) else 1.0,
             post_dial_delay=failure.post_dial_delay if isinstance(failure, faults.Slow) else None,
+            transit=failure.transit if isinstance(failure, faults.PoorAudio) else None,
+            cause=cause,
         )
         return tables.Mode(
             name=name,
-            cause=cause_name(carrier, failure),
+            cause=cause,
             mtbf=failure.mtbf,
             repair=self._repair(failure.repair),
             fault=self._fault(fault),
         )
 
     def _maintenance(self, spec: calls.Carrier, plan: faults.Maintenance, trunks: tuple[int, ...]) -> None:
-        name = mode_name(plan)
-        fault = self._fault(Fault(name, Kind.MAINTENANCE))
+        name, cause = mode_name(plan), cause_name(spec.name, plan)
+        fault = self._fault(Fault(name, Kind.MAINTENANCE, cause=cause))
         calendar = tables.Calendar(
-            name, cause_name(spec.name, plan), plan.every, plan.window, plan.lasts, fault, plan.notice or 0.0
+            name, cause, plan.every, plan.window, plan.lasts, fault, plan.notice or 0.0
         )
         taken = trunks if plan.trunk is None else (trunks[plan.trunk - 1],)
         where = spec.name if plan.trunk is None else f"{spec.name}/{plan.trunk}"
@@ -245,10 +267,9 @@ class _Builder:
         taken = dict.fromkeys(
             unit for name in risk.takes for unit in (*self.sites.get(name, ()), *groups.get(name, ()))
         )
-        fault = self._fault(Fault(risk.name, Kind(risk.mode))) if trunks else None
-        mode = tables.Mode(
-            risk.mode, cause_name(risk.name, risk), risk.mtbf, self._repair(risk.repair), fault=fault
-        )
+        cause = cause_name(risk.name, risk)
+        fault = self._fault(Fault(risk.name, Kind(risk.mode), cause=cause)) if trunks else None
+        mode = tables.Mode(risk.mode, cause, risk.mtbf, self._repair(risk.repair), fault=fault)
         self.units.append(tables.Unit(risk.name, (mode,), takes_units=tuple(taken), takes_trunks=trunks))
 
     def _routing(self) -> routing.RoutingPolicy | None:
@@ -257,7 +278,7 @@ class _Builder:
             return None
         numbers = {carrier.name: n for n, carrier in enumerate(self.carriers)}
         health = spec.health
-        rule = spec.failing_calls
+        rule, poor = spec.failing_calls, spec.poor_calls
         return routing.RoutingPolicy(
             order=routing.Order(spec.order),
             routes=tuple(routing.Route(numbers[route.carrier], route.weight) for route in spec.routes),
@@ -270,13 +291,10 @@ class _Builder:
             carriers=tuple(self.carriers),
             health=HealthRule(**health.model_dump()) if health else None,
             failing_calls=CallRule(rule.of_last, rule.share, rule.hold) if rule else None,
+            poor_calls=QualityRule(poor.mos_below, CallRule(poor.of_last, poor.share, poor.hold))
+            if poor
+            else None,
         )
-
-    def _traffic(self) -> tables.Traffic | None:
-        spec = self.scenario.traffic
-        if spec is None:
-            return None
-        return tables.Traffic(tuple(spec.busy_hour_calls * share for share in spec.profile), spec.hold_time)
 
 
 def _switchover(spec: platform.Switchover | None) -> tables.Switchover | None:

@@ -1,4 +1,4 @@
-"""Quantities as people write them: durations with a unit, shares in percent."""
+"""Quantities as people write them: durations with a unit, shares in percent, bit rates."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ DURATION = "(?=[0-9])" + "".join(rf"(?:{NUMBER}{unit})?" for unit in UNITS)
 """Pattern of a duration: one number for each unit, longest unit first."""
 SHARE = rf"{NUMBER}%"
 """Pattern of a share."""
+RATES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
+"""Bit/s in each unit of a bit rate, largest first; prefixes are decimal."""
+BIT_RATE = rf"{NUMBER}[kMG]?bit/s"
+"""Pattern of a bit rate."""
+FASTEST = 1e15
+"""No bit rate is higher, in bit/s."""
 
 _PART = re.compile(rf"({NUMBER})(ms|[ywdhms])")
 _BARE = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
@@ -60,6 +66,23 @@ def parse_share(text: str) -> float:
     return share
 
 
+def parse_bit_rate(text: str) -> float:
+    """Bit/s in `text`, like `64kbit/s`, `10Mbit/s` or `1Gbit/s`.
+
+    Raises ValueError where it is anything else, a bare number included, or above 1000000 Gbit/s.
+    """
+    if re.fullmatch(BIT_RATE, text) is None:
+        if _BARE.fullmatch(text):
+            raise ValueError(f"{text} has no unit; write a bit rate, like 64kbit/s or 10Mbit/s")
+        raise ValueError(f"'{text}' is not a bit rate; write one like 64kbit/s, 10Mbit/s or 1Gbit/s")
+    number = text.removesuffix("bit/s")
+    unit = number[-1] if number[-1] in RATES else ""
+    rate = float(number.removesuffix(unit)) * RATES[unit]
+    if rate > FASTEST:
+        raise ValueError(f"'{text}' is too fast; the highest bit rate is 1000000Gbit/s")
+    return rate
+
+
 def format_duration(seconds: float) -> str:
     """Write `seconds` (at least 0) as `parse_duration` reads it; infinity is `never`.
 
@@ -84,3 +107,10 @@ def format_duration(seconds: float) -> str:
 def format_share(share: float) -> str:
     """Write a share of one in percent, with the digits it needs: `99.9954%`."""
     return f"{share * 100:.10g}%"
+
+
+def format_bit_rate(rate: float) -> str:
+    """Write bit/s (at least 0) as `parse_bit_rate` reads it, in the largest unit that leaves 1 or more."""
+    unit = next((unit for unit, size in RATES.items() if rate >= size), "")
+    text = f"{rate / RATES[unit]:.10f}".rstrip("0").rstrip(".")
+    return f"{text}{unit}bit/s"

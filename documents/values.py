@@ -20,13 +20,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from carriers import codecs
 from carriers.calendars import WeeklyHours
 from carriers.hours import parse_hours
 from carriers.laws import Exponential, Fixed, Law
 from carriers.profiles import PROFILES, parse_profile
-from carriers.units import DURATION, SHARE, parse_duration, parse_share
+from carriers.units import BIT_RATE, DURATION, SHARE, parse_bit_rate, parse_duration, parse_share
 from documents.laws import LAW_SCHEMA, parse_law
-from documents.words import Trouble, nearest, show
+from documents.words import Trouble, nearest, show, unknown
 
 T = TypeVar("T")
 
@@ -134,6 +135,15 @@ def _uri(value: object) -> str:
     return value
 
 
+def _codec(value: object) -> str:
+    if not isinstance(value, str):
+        raise wrong(f"{show(value)} is not a codec; write one like G.711_with_PLC")
+    try:
+        return codecs.codec(value).name
+    except KeyError:
+        raise wrong(unknown("codec", value, codecs.CODECS)) from None
+
+
 def _profile(value: object) -> tuple[float, ...]:
     if isinstance(value, list):
         for hour, weight in enumerate(value):
@@ -171,6 +181,7 @@ SIP_URI = (
 
 _DURATION = "not a duration; write one like 90s, 15m or 2h"
 _SHARE = "not a share; write a percentage, like 5%"
+_BIT_RATE = "not a bit rate; write one like 10Mbit/s"
 
 Seconds = Annotated[
     float, BeforeValidator(_text(_positive(parse_duration), _DURATION)), _schema(DURATION, "90s")
@@ -182,6 +193,14 @@ Share = Annotated[float, BeforeValidator(_text(parse_share, _SHARE)), _schema(SH
 """A share, 0 to 1."""
 PositiveShare = Annotated[float, BeforeValidator(_text(_positive(parse_share), _SHARE)), _schema(SHARE, "5%")]
 """A share above 0, up to 1."""
+BitRate = Annotated[
+    float, BeforeValidator(_text(_positive(parse_bit_rate), _BIT_RATE)), _schema(BIT_RATE, "10Mbit/s")
+]
+"""A bit rate above 0, in bit/s."""
+BitRateOrZero = Annotated[
+    float, BeforeValidator(_text(parse_bit_rate, _BIT_RATE)), _schema(BIT_RATE, "10Mbit/s")
+]
+"""A bit rate, in bit/s."""
 Risk = Annotated[float, BeforeValidator(_text(_below_one, _SHARE)), _schema(SHARE, "1%")]
 """A share above 0, below 1."""
 Above = Annotated[
@@ -219,6 +238,10 @@ Profile = Annotated[
 ]
 """168 weights of the hours of the local week, the greatest of which is 1."""
 Name = Annotated[str, BeforeValidator(_name), _schema(NAME, "east")]
+CodecName = Annotated[
+    str, BeforeValidator(_codec), WithJsonSchema({"type": "string", "examples": list(codecs.CODECS)})
+]
+"""A name of `carriers.codecs.CODECS`, also where SDP's is written."""
 TimeZone = Annotated[
     str, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Europe/London"]})
 ]

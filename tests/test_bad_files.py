@@ -27,14 +27,19 @@ def said(text: str | bytes) -> list[str]:
     return [str(problem).removeprefix("bad.yaml:").strip() for problem in check_files(["bad.yaml"])]
 
 
-def test_the_good_one_is_good(folder):
-    assert said(TABLE["good"]) == []
+@pytest.mark.parametrize("good", ["good", "good_voice"])
+def test_the_good_ones_are_good(folder, good):
+    assert said(TABLE[good]) == []
 
 
-@pytest.mark.parametrize("bad", TABLE["bad"], ids=lambda bad: bad["case"])
-def test_every_mistake_is_named_with_its_line_and_what_would_be_right(folder, bad):
-    assert TABLE["good"].count(bad["old"]) == 1
-    assert said(TABLE["good"].replace(bad["old"], bad["new"])) == bad["says"]
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [("good", bad) for bad in TABLE["bad"]] + [("good_voice", bad) for bad in TABLE["bad_voice"]],
+    ids=lambda part: part["case"] if isinstance(part, dict) else part,
+)
+def test_every_mistake_is_named_with_its_line_and_what_would_be_right(folder, good, bad):
+    assert TABLE[good].count(bad["old"]) == 1
+    assert said(TABLE[good].replace(bad["old"], bad["new"])) == bad["says"]
 
 
 def test_the_mistakes_of_a_file_are_told_in_one_go(folder):
@@ -153,7 +158,7 @@ def test_no_damage_to_a_file_ends_in_a_traceback(folder):
         "\x00",
         "\u2028",
     ]
-    texts = [file.read_text() for file in sorted(SCENARIOS.glob("*.yaml"))]
+    texts = [file.read_text() for file in sorted(SCENARIOS.glob("*.yaml"))] + [TABLE["good_voice"]]
     for _ in range(60):
         text = rng.choice(texts)
         at, cut = rng.randrange(len(text)), rng.choice([0, 0, 1, 30])

@@ -368,6 +368,14 @@ def test_the_schema_tells_defaults_as_one_writes_them():
     simulation = json_schema()["$defs"]["Simulation"]["properties"]
     assert (routing["no_reply_timeout"]["default"], routing["max_attempts"]["default"]) == ("4s", 4)
     assert simulation["confidence"]["default"] == "95%"
+    down = json_schema()["$defs"]["DownWhen"]["properties"]
+    access = json_schema()["$defs"]["Access"]["properties"]
+    assert down["failing_calls"]["default"] == ">5%"
+    assert (access["data"]["default"], access["buffer"]["default"]) == ("0bit/s", "100ms")
+
+
+def test_the_schema_names_each_part_once():
+    assert not [name for name in json_schema()["$defs"] if "__" in name]
 
 
 def test_the_starter_is_written_once(tmp_path):

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from carriers.calendars import ALWAYS, DAY, HOUR, WEEK
 from carriers.hours import parse_hours
 from carriers.profiles import PROFILES, parse_profile
-from carriers.units import format_duration, format_share, parse_duration, parse_share
+from carriers.units import (
+    format_bit_rate,
+    format_duration,
+    format_share,
+    parse_bit_rate,
+    parse_duration,
+    parse_share,
+)
 
 MON, TUE, WED, THU, FRI, SAT, SUN = (day * DAY for day in range(7))
 
@@ -83,6 +90,42 @@ def test_a_share_is_the_nearest_float(text, share):
 def test_what_is_no_share_is_told_what_would_be(text, message):
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         parse_share(text)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "written"),
+    [
+        ("64kbit/s", 64e3, "64kbit/s"),
+        ("10Mbit/s", 1e7, "10Mbit/s"),
+        ("1Gbit/s", 1e9, "1Gbit/s"),
+        ("0bit/s", 0.0, "0bit/s"),
+        ("12.2kbit/s", 12200.0, "12.2kbit/s"),
+        ("1536kbit/s", 1536e3, "1.536Mbit/s"),
+        ("999bit/s", 999.0, "999bit/s"),
+    ],
+)
+def test_a_bit_rate_has_decimal_prefixes(text, rate, written):
+    assert parse_bit_rate(text) == rate
+    assert format_bit_rate(rate) == written
+    assert parse_bit_rate(written) == rate
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("64000", "64000 has no unit; write a bit rate, like 64kbit/s or 10Mbit/s"),
+        ("10 Mbit/s", "'10 Mbit/s' is not a bit rate; write one like 64kbit/s, 10Mbit/s or 1Gbit/s"),
+        ("10mbit/s", "'10mbit/s' is not a bit rate; write one like 64kbit/s, 10Mbit/s or 1Gbit/s"),
+        ("10Mbps", "'10Mbps' is not a bit rate; write one like 64kbit/s, 10Mbit/s or 1Gbit/s"),
+        ("1MB/s", "'1MB/s' is not a bit rate; write one like 64kbit/s, 10Mbit/s or 1Gbit/s"),
+        ("-1bit/s", "'-1bit/s' is not a bit rate; write one like 64kbit/s, 10Mbit/s or 1Gbit/s"),
+        ("1000001Gbit/s", "'1000001Gbit/s' is too fast; the highest bit rate is 1000000Gbit/s"),
+    ],
+)
+def test_what_is_no_bit_rate_is_told_what_would_be(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        parse_bit_rate(text)
     assert str(error.value) == message
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from callsim.scenario.faults import CarrierFailure, SharedRisk, SiteFailure
 from callsim.scenario.model import Scenario
 from callsim.scenario.platform import Group, Site
+from callsim.scenario.voice import OwnPath
 from results.ledger import Blame
 
 
@@ -19,6 +20,10 @@ def mode_name(failure: SiteFailure | CarrierFailure | SharedRisk) -> str:
 def cause_name(owner: str, failure: SiteFailure | CarrierFailure | SharedRisk) -> str:
     """What a failure of this site, group, carrier or shared risk is called: `atlantic/silent`."""
     return f"{owner}/{mode_name(failure)}"
+
+
+_SEGMENT_BLAMES = {"internet": Blame.THIRD_PARTY, "access": Blame.ACCESS}
+"""Whose matter the path's segments are, where they are not of the one whose path it is."""
 
 
 def blames_of(scenario: Scenario) -> dict[str, Blame]:
@@ -43,3 +48,13 @@ def _causes(scenario: Scenario) -> Iterator[tuple[str, str | None, Blame]]:
     for risk in scenario.shared_risks:
         default = Blame.CARRIER if carriers.issuperset(risk.takes) else Blame.PROVIDER
         yield cause_name(risk.name, risk), risk.blame, default
+    yield from _spoilt(scenario.path, "", Blame.PROVIDER)
+    for customer in scenario.customers:
+        yield from _spoilt(customer.path, f"{customer.name}/", Blame.CUSTOMER)
+
+
+def _spoilt(path: OwnPath | None, prefix: str, owner: Blame) -> Iterator[tuple[str, str | None, Blame]]:
+    for name, segment in path.segments if path else ():
+        for failure in segment.failures:
+            default = _SEGMENT_BLAMES.get(name, owner)
+            yield cause_name(f"{prefix}{name}", failure), failure.blame, default

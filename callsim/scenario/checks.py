@@ -12,6 +12,7 @@ from typing import Any
 
 from callsim.scenario.paths import find, get, item_name, write_path
 from callsim.scenario.support import KEYS
+from callsim.scenario.voice_checks import check_voice, segment_names
 from documents.words import Path, Trouble, unknown
 
 _REPAIRS = (
@@ -19,6 +20,8 @@ _REPAIRS = (
     "platform.groups.*.failures.*.repair",
     "carriers.*.failures.*.repair",
     "shared_risks.*.repair",
+    "path.*.failures.*.repair",
+    "customers.*.path.*.failures.*.repair",
 )
 _REFERENCES: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     (tuple(f"{repair}.crew" for repair in _REPAIRS), "crew", ("platform.crews",)),
@@ -30,6 +33,8 @@ _REFERENCES: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
         ("carriers", "platform.sites", "platform.groups"),
     ),
     (("routing.routes.*", "routing.routes.*.carrier"), "carrier", ("carriers",)),
+    (("numbers.*.home", "numbers.*.forwards.to"), "carrier", ("carriers",)),
+    (("platform.devices.registered_at",), "group", ("platform.groups",)),
 )
 """Where names are used, what they name, and the lists that have them."""
 
@@ -51,6 +56,7 @@ def check_parts(data: Any) -> Iterator[Trouble]:  # noqa: ANN401 - plain values
         _shared_risks,
         _trunks,
         _routing,
+        check_voice,
     )
     return chain.from_iterable(check(data) for check in checks)
 
@@ -123,8 +129,16 @@ def _customers(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
 def _unique(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
     for lists in (_CAUSES, ("platform.crews",), ("platform.spares",), ("customers",)):
         named = chain.from_iterable(find(data, f"{pattern}.*.name") for pattern in lists)
-        yield from _repeated(data, named, "give each its own name")
-    for pattern in ("carriers.*.trunks", "shared_risks.*.takes", "routing.routes", "routing.advance_on"):
+        segments = [(path, name) for name, path in segment_names(data).items()] if lists is _CAUSES else []
+        yield from _repeated(data, chain(segments, named), "give each its own name")
+    yield from _repeated(data, find(data, "numbers.*.block"), "give each its own name")
+    for pattern in (
+        "carriers.*.trunks",
+        "shared_risks.*.takes",
+        "routing.routes",
+        "routing.advance_on",
+        "service.failing",
+    ):
         for path, items in find(data, pattern):
             listed = [item.get("carrier") if isinstance(item, dict) else item for item in _list(items)]
             yield from _repeated(data, _numbered(path, listed), "list it once")
@@ -132,6 +146,8 @@ def _unique(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
         ("platform.sites.*.failures", "mode"),
         ("platform.groups.*.failures", "mode"),
         ("carriers.*.failures", "name"),
+        ("path.*.failures", "mode"),
+        ("customers.*.path.*.failures", "mode"),
     ):
         for path, items in find(data, pattern):
             called = _numbered(path, map(item_name, _list(items)))
@@ -214,7 +230,10 @@ def _shared_risks(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
         mode = risk.get("mode", "outage")
         taken = [name for name in takes if name in carriers]
         if taken and mode == "outage":
-            yield (*path, "mode"), f"missing; say how {taken[0]} fails: silent, trying_only or refuses"
+            yield (
+                (*path, "mode"),
+                f"missing; say how {taken[0]} fails: silent, trying_only, refuses or one_way_audio",
+            )
         if not taken and takes and mode != "outage" and isinstance(mode, str):
             yield (*path, "mode"), "does nothing; `takes` has no carrier, so leave it out"
 

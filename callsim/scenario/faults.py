@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from callsim.scenario.transit import Transit
 from carriers.calendars import WeeklyHours
 from carriers.laws import Law
 from carriers.units import format_duration
@@ -134,6 +135,24 @@ class Capacity(_CarrierFailure):
     """Share of the channels that is left."""
 
 
+class PoorAudio(_CarrierFailure, Transit):
+    """Calls connect, and their packets fare badly."""
+
+    mode: Literal["poor_audio"]
+
+    @model_validator(mode="after")
+    def _harms(self) -> Self:
+        if not self.harms:
+            raise located(((), "spoils nothing; write `loss`, `jitter` or `delay` of it"))
+        return self
+
+
+class OneWayAudio(_CarrierFailure):
+    """Calls connect, and one side hears nothing."""
+
+    mode: Literal["one_way_audio"]
+
+
 class Maintenance(Model):
     """Planned work: INVITE and OPTIONS are refused."""
 
@@ -171,7 +190,8 @@ def check_window(every: float, window: WeeklyHours, lasts: Law) -> None:
 
 
 CarrierFailure = Annotated[
-    Silent | TryingOnly | Refuses | Slow | Capacity | Maintenance, Discriminator("mode")
+    Silent | TryingOnly | Refuses | Slow | Capacity | PoorAudio | OneWayAudio | Maintenance,
+    Discriminator("mode"),
 ]
 
 
@@ -180,8 +200,8 @@ class SharedRisk(Model):
 
     name: Name = Field(examples=["meet-me-room"])
     """What it is called."""
-    mode: Literal["outage", "silent", "trying_only", "refuses"] = "outage"
-    """How the carriers among `takes` fail: silent, trying_only or refuses."""
+    mode: Literal["outage", "silent", "trying_only", "refuses", "one_way_audio"] = "outage"
+    """How the carriers among `takes` fail: silent, trying_only, refuses or one_way_audio."""
     takes: Some[Name] = Field(examples=[["atlantic", "boreal"]])
     """Names of carriers, sites and groups."""
     mtbf: Lifetime = Field(examples=["3y"])

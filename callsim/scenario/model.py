@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from callsim.scenario.calls import Carrier, Routing, Service, Traffic
+from callsim.scenario.calls import Carrier, NumberBlocks, Routing, Service, Traffic
 from callsim.scenario.faults import SharedRisk
 from callsim.scenario.platform import Platform
 from callsim.scenario.promises import Agreed, Customer, Simulation, in_zone
 from callsim.scenario.support import Support
+from callsim.scenario.voice import Path
 from documents.values import Items, Model, Month, Name, TimeZone
 from sla.terms import Terms
 
@@ -36,6 +37,8 @@ class Scenario(Model):
     """Calls that are offered."""
     service: Service = Service()
     """When the service is down."""
+    path: Path | None = None
+    """What packets meet besides the carrier."""
     platform: Platform | None = None
     """Our own platform and its backup systems."""
     support: Support | None = None
@@ -44,6 +47,8 @@ class Scenario(Model):
     """Whom we send calls to."""
     shared_risks: Items[SharedRisk] = ()
     """Causes that take several things at once."""
+    numbers: NumberBlocks = ()
+    """Our numbers, by the carrier where they live."""
     routing: Routing | None = None
     """Which carrier gets a call, and when the next is tried."""
     sla: Agreed | None = None

@@ -11,10 +11,10 @@ from documents.words import Path, nearest, show
 
 
 def item_name(item: object) -> str | None:
-    """Return what a list item is called: its `name`, else its `mode`."""
+    """Return what a list item is called: its `name`, else its `block` of numbers, else its `mode`."""
     if not isinstance(item, dict):
         return None
-    name = item.get("name", item.get("mode"))
+    name = item.get("name", item.get("block", item.get("mode")))
     return name if isinstance(name, str) and name and "." not in name else None
 
 

@@ -216,6 +216,17 @@ class Change(Model):
         return self
 
 
+class Devices(Model):
+    """Phones that register with a group, and are called there."""
+
+    registered_at: Name = Field(examples=["sbc"])
+    """Name of the group."""
+    every: Seconds = Field(examples=["2m"])
+    """Time from one registration of a phone to the next; so long it may be unreachable after a failover."""
+    kept: Literal["within_site", "never"] = "never"
+    """Which failovers keep the registrations: those to a unit of the same site, or none."""
+
+
 class AllOf(Model):
     """Works while all of its parts do."""
 
@@ -294,6 +305,8 @@ class Platform(Model):
     """Parts in stock."""
     changes: Items[Change] = ()
     """Planned work."""
+    devices: Devices | None = None
+    """Phones that register with a group; without them calls to us need no registration."""
     works_when: Works | None = None
     """Reliability block diagram over the groups; without it all of them have to work."""
 

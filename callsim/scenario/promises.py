@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from callsim.errors import ScenarioError
+from callsim.scenario.voice import OwnPath
 from carriers.units import NUMBER
 from documents.values import Items, Model, Name, Risk, Seconds, Time, located, wrong
 from documents.words import show
@@ -111,6 +112,10 @@ class Customer(Model):
     """Whether their account is paid, which terms may ask for."""
     handsets: Handsets | None = None
     """Their devices."""
+    busy_hour_calls: float | None = Field(default=None, gt=0, examples=[60])
+    """Their call attempts in the busiest hour of the week, which their own access link carries."""
+    path: OwnPath | None = None
+    """Segments of their own in place of the scenario's."""
 
 
 class Simulation(Model):

@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import CoreSchema, core_schema
 
 from callsim.scenario.model import Scenario
-from carriers.units import SHARE, format_duration, format_share
+from carriers.units import BIT_RATE, SHARE, format_bit_rate, format_duration, format_share
 from documents.laws import LAW_SCHEMA
 from documents.values import Model
 
@@ -16,6 +16,14 @@ from documents.values import Model
 def json_schema(root: type[Model] = Scenario) -> dict[str, Any]:
     """JSON Schema (2020-12) of a file, a scenario's or another; how its parts fit is left to the loader."""
     return root.model_json_schema(schema_generator=_Generator)
+
+
+_WRITERS = {
+    f"^(?:{SHARE})$": format_share,
+    f"^(?:> *{SHARE})$": lambda share: f">{format_share(share)}",
+    f"^(?:{BIT_RATE})$": format_bit_rate,
+}
+"""How the defaults of a pattern are written; those of others are durations."""
 
 
 class _Generator(GenerateJsonSchema):
@@ -34,8 +42,7 @@ class _Generator(GenerateJsonSchema):
         inner = self.generate_inner(schema["schema"])
         default = schema.get("default")
         if isinstance(default, float) and "pattern" in inner:
-            share = f"(?:{SHARE})" in inner["pattern"]
-            return {**inner, "default": format_share(default) if share else format_duration(default)}
+            return {**inner, "default": _WRITERS.get(inner["pattern"], format_duration)(default)}
         return {**inner, "default": default} if isinstance(default, str | int | float) else inner
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic's
