@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-import unicodedata
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from enum import Enum
-from functools import cache
 from typing import NoReturn
 from urllib.parse import unquote
 
 import phonenumbers
-from phonenumbers import PhoneMetadata, shortnumberinfo
 
-INSIDE = 2
-"""Digits taken off the front of a subscriber's number; more of it can be an emergency number by chance."""
+from callgen import numbers
+from callgen.caps import DAY, Caps, billed_minutes
+from callgen.counters import Counters
+from callgen.refusals import Reason, RefusedError
+
+__all__ = ["Guard", "Method", "Permit", "Reason", "RefusedError", "host_of"]
+
+TIMER_C = 180.0
+"""Seconds for which a proxy lets a call ring (RFC 3261, 16.6)."""
+NAME = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
 TRUNK = re.compile(
-    r"sip:(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(?P<port>[1-9][0-9]{0,4}))?", re.IGNORECASE
+    rf"sip:(?:(?P<name>{NAME})|\[(?P<ipv6>[0-9a-f:.]+)\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
+    r"(?P<transport>;transport=(?:udp|tcp|tls))?",
+    re.IGNORECASE,
+)
+CONTACT = re.compile(
+    r"(?:[^<>]*<)?sip:(?P<user>[^@<>]+)@(?P<host>[^@;?<>,\s]+)(?P<parameters>;[^?<>]*)?(?:\?[^<>]*)?(?:>.*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 ALLOWED = re.compile(r"\+[1-9][0-9]{0,14}")
-SPOKEN = re.compile(r"[\s./()]")
-"""Separators that people write into numbers, besides dashes and invisible characters."""
+HEADER = re.compile(r"[A-Za-z0-9!%*_+`'~.-]+")
+_OURS = """
+    route record-route path service-route via from to contact call-id cseq max-forwards
+    p-asserted-identity p-preferred-identity remote-party-id diversion history-info identity
+    refer-to referred-by replaces join target-dialog session-expires min-se geolocation resource-priority
+    content-length content-type content-encoding authorization proxy-authorization
+    v f t m i l c e r b x y
+"""
+OURS = frozenset(_OURS.split())
+"""Headers, with their compact forms, that say who calls or where a request goes: never a plan's own."""
 _MINT = object()
 
 
@@ -29,40 +50,37 @@ class Method(Enum):
 
     INVITE = "INVITE"
     OPTIONS = "OPTIONS"
-
-
-class Reason(Enum):
-    """Why a guard refuses."""
-
-    EMERGENCY = "emergency number, as it is or behind a prefix (a full number begins with +)"
-    NOT_E164 = "not a full telephone number (E.164)"
-    NUMBER = "number not on the allow-list"
-    TRUNK = "not a trunk's SIP URI"
-    HOST = "host not on the allow-list"
-
-
-class RefusedError(Exception):
-    """The guard refuses a request, which is not sent."""
-
-    def __init__(self, reason: Reason, what: str) -> None:
-        super().__init__(f"{what!r}: {reason.value}")
-        self.reason = reason
+    REGISTER = "REGISTER"
 
 
 class Permit:
     """Leave to send one request to one URI, once; it can be neither made, copied nor pickled elsewhere."""
 
-    __slots__ = ("_method", "_spent", "_uri")
+    __slots__ = ("_method", "_number", "_reserved", "_spent", "_uri")
 
-    def __init__(self, mint: object, method: Method, uri: str) -> None:
+    def __init__(
+        self,
+        mint: object,
+        method: Method,
+        uri: str,
+        number: str | None = None,
+        reserved: int | None = None,
+    ) -> None:
         if mint is not _MINT:
             raise TypeError("a Permit comes from a Guard only")
         self._method = method
         self._uri = uri
+        self._number = number
+        self._reserved = reserved
         self._spent = False
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Permit is for one request, so there are no copies")
+
+    @property
+    def number(self) -> str | None:
+        """The telephone number that it is for, in E.164; None for OPTIONS or REGISTER."""
+        return self._number
 
     def spend(self, method: Method) -> str:
         """Use the permit up, and learn the URI; ValueError for another method, or the second time."""
@@ -75,95 +93,173 @@ class Permit:
 
 
 class Guard:
-    """Gives permits for listed numbers over listed hosts, and never for an emergency number.
+    """Gives permits for listed numbers over listed hosts under caps, and never for an emergency number.
 
-    `allow` holds beginnings of numbers in E.164 (`+120255501`), `hosts` names or addresses of trunks; an
-    empty list allows nothing. Raises ValueError for another kind of entry.
+    `allow` holds beginnings of numbers in E.164 (`+120255501`), `hosts` names or addresses of trunks,
+    `caller_ids` the numbers that are ours to show; an empty list allows nothing. `counters` is where calls
+    are counted, this process's memory without it. Numbers without + are read as dialled in `country` (ISO
+    3166-1). `clock` gives POSIX time. Raises ValueError for an entry of another kind.
     """
 
-    def __init__(self, allow: Iterable[str], hosts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        allow: Iterable[str],
+        hosts: Iterable[str],
+        caps: Caps | None = None,
+        counters: Counters | None = None,
+        caller_ids: Iterable[str] = (),
+        country: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        numbers.warm_up()
         self._allow = tuple(allow)
-        self._hosts = frozenset(host.lower() for host in hosts)
-        _emergency()  # takes a while, so not during the first call
+        self._hosts = frozenset(map(_host, hosts))
+        self._caps = caps or Caps()
+        self._counters = Counters() if counters is None and caps is not None else counters
+        self._caller_ids = frozenset(map(_caller_id, caller_ids))
+        self._country = country
+        self._clock = clock
         for entry in self._allow:
             if not ALLOWED.fullmatch(entry):
                 raise ValueError(f"allow: {entry!r} must be + and the first digits of numbers")
-        for host in self._hosts:
-            if not TRUNK.fullmatch(f"sip:{host}") or ":" in host:
-                raise ValueError(f"hosts: {host!r} must be a host name or an IPv4 address, without a port")
+        if country is not None and country not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError(f"country: {country!r} must be a country's two letters, like US")
 
-    def invite(self, number: str, trunk: str) -> Permit:
-        """Give leave for one INVITE to a number over a trunk (`sip:HOST[:PORT]`); raises RefusedError.
+    def invite(
+        self,
+        number: str,
+        trunk_uri: str,
+        *,
+        trunk: str | None = None,
+        caller_id: str | None = None,
+        seconds: float = 60.0,
+        ring: float = TIMER_C,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Permit:
+        """Give leave for one INVITE to a number over a trunk; raises RefusedError.
 
-        The URI is made of the number's digits and the trunk's address, so that nothing else that either
-        was written with, parameters and headers say, reaches the wire.
+        The call is reserved under the caps as its worst case: answered, talked over for `seconds`, after
+        ringing for `ring` seconds. `settle` puts its real figures there. `trunk` is the name under which
+        its caps and price are known (its address without one); `caller_id` and `headers` are what the
+        INVITE will show. The URI is made of the number's digits and the trunk's address (`sip:HOST[:PORT]
+        [;transport=udp|tcp|tls]`), so that nothing else that either was written with reaches the wire.
+        Raises ValueError for seconds that are no time of a call.
         """
-        dialled = _e164(number)
+        if not (0 <= seconds <= DAY and 0 <= ring <= DAY):
+            raise ValueError(f"seconds(={seconds}) and ring(={ring}) must be between 0 and {DAY:.0f}")
+        dialled = numbers.e164(number, self._country)
         if not dialled.startswith(self._allow):
             raise RefusedError(Reason.NUMBER, number)
-        return Permit(_MINT, Method.INVITE, f"sip:{dialled}@{self._address(trunk)}")
+        address = self._address(trunk_uri)
+        if caller_id is not None and caller_id not in self._caller_ids:
+            raise RefusedError(Reason.CALLER_ID, caller_id)
+        for header, value in headers:
+            if not HEADER.fullmatch(header) or header.lower() in OURS or not value.isprintable():
+                raise RefusedError(Reason.HEADER, header)
+        reserved = self._reserve(trunk or address, seconds, ring)
+        return Permit(_MINT, Method.INVITE, f"sip:{dialled}@{address}", dialled, reserved)
 
-    def ping(self, trunk: str) -> Permit:
+    def redirect(
+        self,
+        contact: str,
+        *,
+        trunk: str | None = None,
+        caller_id: str | None = None,
+        seconds: float = 60.0,
+        ring: float = TIMER_C,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Permit:
+        """Give leave to follow a 3xx to its Contact: an INVITE like any other; raises RefusedError.
+
+        Of the Contact, its number, address and transport are taken.
+        """
+        found = CONTACT.fullmatch(contact.strip())
+        if not found:
+            raise RefusedError(Reason.CONTACT, contact)
+        parameters = (found["parameters"] or "").lower().split(";")
+        transport = "".join(f";{p}" for p in parameters if p.startswith("transport="))
+        return self.invite(
+            unquote(found["user"]),
+            f"sip:{found['host']}{transport}",
+            trunk=trunk,
+            caller_id=caller_id,
+            seconds=seconds,
+            ring=ring,
+            headers=headers,
+        )
+
+    def ping(self, trunk_uri: str) -> Permit:
         """Give leave for one OPTIONS to a trunk itself, never to a number there; raises RefusedError."""
-        return Permit(_MINT, Method.OPTIONS, f"sip:{self._address(trunk)}")
+        return Permit(_MINT, Method.OPTIONS, f"sip:{self._address(trunk_uri)}")
+
+    def register(self, trunk_uri: str) -> Permit:
+        """Give leave to keep a registration at a trunk; raises RefusedError."""
+        return Permit(_MINT, Method.REGISTER, f"sip:{self._address(trunk_uri)}")
+
+    def settle(self, permit: Permit, seconds: float | None, placed: bool) -> None:
+        """Count a call that is over as what it was: `seconds` from its answer to its BYE, 0 unanswered.
+
+        Where `seconds` is None its end is not known: it counts as its worst case, and is on the line until
+        its lease ends. A call that was not `placed` is as if never asked for. Settle a call that was given
+        up without any response once it cannot be answered any more (32 s). Settling again corrects.
+        """
+        if self._counters is None or permit._reserved is None:
+            return
+        if not placed:
+            self._counters.release(permit._reserved)
+        elif seconds is not None:
+            short = 0 < seconds <= self._caps.short_call
+            minutes = billed_minutes(max(seconds, 0.0))
+            self._counters.settle(permit._reserved, minutes, short, self._clock())
+
+    def _reserve(self, trunk: str, seconds: float, ring: float) -> int | None:
+        if self._counters is None:
+            return None
+        if self._caps.unpriced(trunk):
+            raise RefusedError(Reason.PRICE, trunk)
+        return self._counters.reserve(self._caps.worst(trunk, seconds, ring), self._caps, self._clock)
 
     def _address(self, trunk: str) -> str:
-        found = TRUNK.fullmatch(trunk)
-        if not found or int(found["port"] or 1) > 65535:
-            raise RefusedError(Reason.TRUNK, trunk)
-        host = found["host"].lower()
+        host, rest = _parts(trunk)
         if host not in self._hosts:
             raise RefusedError(Reason.HOST, trunk)
-        return f"{host}:{found['port']}" if found["port"] else host
+        return host + rest
 
 
-def _e164(number: str) -> str:
-    """Normalise a telephone number to + and digits; raises RefusedError for what must not be dialled."""
-    plain = unicodedata.normalize("NFKC", number)
-    if re.match(r"\s*urn:", plain, re.IGNORECASE):
-        # An emergency service (RFC 5031), or a URN that is no telephone number either.
-        sos = "service:sos" in unquote(plain).lower()
-        raise RefusedError(Reason.EMERGENCY if sos else Reason.NOT_E164, number)
-    bare = "".join(c for c in SPOKEN.sub("", plain) if unicodedata.category(c) not in {"Cf", "Pd"})
-    subscriber = _subscriber(bare)
-    digits = _digits(plain) if subscriber is None else subscriber
-    most = len(digits) if subscriber is None else INSIDE
-    if any(_emergency().fullmatch(digits[taken:]) for taken in range(most + 1)):
-        raise RefusedError(Reason.EMERGENCY, number)
-    if subscriber is None:
-        raise RefusedError(Reason.NOT_E164, number)
-    return bare
+def host_of(trunk_uri: str) -> str:
+    """Give the host of a trunk's SIP URI, as an allow-list of hosts has it; raises RefusedError."""
+    return _parts(trunk_uri)[0]
 
 
-def _subscriber(bare: str) -> str | None:
-    """Give a number without its country code; None where no subscriber can have it."""
-    if not re.fullmatch(r"\+[0-9]{1,15}", bare):
-        return None
+def _parts(trunk: str) -> tuple[str, str]:
+    """Split a trunk's URI into its host, and the port and transport as they are written after it."""
+    found = TRUNK.fullmatch(trunk)
+    if not found or int(found["port"] or 1) > 65535:
+        raise RefusedError(Reason.TRUNK, trunk)
     try:
-        parsed = phonenumbers.parse(bare)
-    except phonenumbers.NumberParseException:
-        return None
-    # Written so, the number is what it says: a trunk prefix after the country code is no part of it.
-    exact = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) == bare
-    if not exact or not phonenumbers.is_valid_number(parsed):
-        return None
-    return phonenumbers.national_significant_number(parsed)
+        host = found["name"] or f"[{ipaddress.IPv6Address(found['ipv6'])}]"
+    except ValueError:
+        raise RefusedError(Reason.TRUNK, trunk) from None
+    port = f":{found['port']}" if found["port"] else ""
+    return host.lower(), port + (found["transport"] or "").lower()
 
 
-def _digits(text: str) -> str:
-    """All digits, of any script, of what would be dialled: no scheme, parameters or host."""
-    dialled = unquote(unquote(text)).rpartition("@")[0] or unquote(unquote(text))
-    dialled = dialled.partition(";")[0]
-    return "".join(str(unicodedata.digit(c)) for c in dialled if unicodedata.digit(c, None) is not None)
+def _host(entry: str) -> str:
+    """Check an entry of the list of hosts; an IPv6 address may lack its brackets."""
+    bracketed = f"[{entry}]" if entry.count(":") > 1 and not entry.startswith("[") else entry
+    try:
+        host, rest = _parts(f"sip:{bracketed}")
+    except RefusedError:
+        host, rest = "", entry
+    if rest or not host:
+        raise ValueError(f"hosts: {entry!r} must be a host name or an IP address, without a port")
+    return host
 
 
-@cache
-def _emergency() -> re.Pattern[str]:
-    """Match the emergency numbers of every region that phonenumbers knows."""
-    known = (PhoneMetadata.short_metadata_for_region(r) for r in shortnumberinfo.SUPPORTED_SHORT_REGIONS)
-    patterns = {
-        region.emergency.national_number_pattern
-        for region in known
-        if region is not None and region.emergency is not None
-    }
-    return re.compile("|".join(f"(?:{pattern})" for pattern in sorted(filter(None, patterns))))
+def _caller_id(entry: str) -> str:
+    try:
+        if numbers.e164(entry) == entry:
+            return entry
+    except RefusedError:
+        pass
+    raise ValueError(f"caller_ids: {entry!r} must be a full telephone number, like +12025550199")

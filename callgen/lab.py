@@ -3,97 +3,209 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from callgen.messages import Answers, Endpoint, FromRelay, FromWorker, Play, Playing, Ready, ToRelay, ToWorker
+import numpy as np
+
+from callgen.far_end import Conduct, Failed, Reply, Settings
+from callgen.far_sound import frames
+from callgen.impairment import LabFault, LabKind
+from callgen.messages import Answers, Playing, Ready
 from callgen.process import Process
-from callgen.relay import Settings
-from carriers.faults import Fault, Kind
+from carriers import faults
+from carriers.faults import EFFECTS, Fault, Kind
+from carriers.path import CLEAR
 
 HOST = "127.0.0.1"
+CARRIERS = ("atlantic", "boreal", "cirrus")
+"""Who is in a lab unless it is said otherwise."""
 START = 20.0
 """Seconds that a carrier has to start, or a fault to take effect."""
-PLAYED = {Kind.SILENT, Kind.TRYING_ONLY, Kind.REFUSES, Kind.MAINTENANCE}
-"""Faults that a relay can play; what they do is said by `carriers.faults.EFFECTS`."""
+DELAYS = 1000
+"""Draws of a law that stand for it in the carrier's process."""
+
+ROWS: dict[LabKind, Kind | None] = {
+    "silent": Kind.SILENT,
+    "trying_only": Kind.TRYING_ONLY,
+    "refuses": Kind.REFUSES,
+    "slow": Kind.SLOW,
+    "one_way": Kind.ONE_WAY_AUDIO,
+    "no_audio": None,
+    "impaired": Kind.POOR_AUDIO,
+    "capacity": Kind.CAPACITY,
+    "hang_up": None,
+    "crash": Kind.SILENT,
+    "maintenance": Kind.MAINTENANCE,
+}
+"""The row of `carriers.faults.EFFECTS` that each fault of a lab follows; None: calls are set up as usual."""
+REPLIES: dict[faults.Reply, Reply] = {
+    faults.Reply.NORMAL: "normal",
+    faults.Reply.NOTHING: "nothing",
+    faults.Reply.ONLY_100: "trying",
+    faults.Reply.REFUSAL: "refusal",
+}
 
 
 class LabError(Exception):
-    """A process of the lab ended before it was at work."""
+    """A carrier of the lab cannot start, or its process ended unasked."""
 
 
 class LabCarrier:
-    """A carrier with one trunk: a far end that answers up to four calls, and a relay in front of it."""
+    """A carrier with one trunk, in a process of its own.
 
-    def __init__(self, answers: Answers = Answers()) -> None:  # noqa: B008 - frozen
+    `answers` says how it takes calls, `channels` how many at once (None: any number), `port` where it listens
+    (0: anywhere), `seed` what it draws. Raises ValueError for a sound that cannot be read.
+    """
+
+    def __init__(
+        self,
+        name: str = "lab",
+        answers: Answers = Answers(),  # noqa: B008 - frozen
+        channels: int | None = None,
+        port: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.name = name
+        if answers.plays != "echo":
+            frames(answers.plays, "PCMU")  # what cannot be played is said here, not by a process that ends
         self._answers = answers
-        self._uri = ""
+        self._channels = channels
+        self._port = port
+        self._rng = np.random.default_rng(seed)
+        self._process: Process[Conduct, Ready | Failed | Playing] | None = None
         self._playing: asyncio.Future[Playing] | None = None
-        self._far: Process[ToWorker, FromWorker] | None = None
-        self._relay: Process[ToRelay, FromRelay] | None = None
+        self._gone: asyncio.Event | None = None
 
     @property
     def uri(self) -> str:
-        """SIP URI of its trunk, `sip:HOST:PORT`, once it has started."""
-        return self._uri
+        """SIP URI of its trunk, `sip:HOST:PORT`, once it has started; a crash does not change it."""
+        return f"sip:{HOST}:{self._port}" if self._port else ""
 
     @property
     def pids(self) -> list[int]:
-        """Process numbers of the far end and the relay."""
-        return [p.pid for p in (self._far, self._relay) if p is not None and p.pid is not None]
+        """Number of its process; empty while it is not there."""
+        alive = self._process is not None and self._gone is not None and not self._gone.is_set()
+        return [self._process.pid] if alive and self._process and self._process.pid is not None else []
 
     async def __aenter__(self) -> LabCarrier:
         try:
-            async with asyncio.timeout(START):
-                far = await self._start_far()
-                relay = await self._start_relay((far.host, far.port))
+            await self._start()
         except BaseException:
             await self.__aexit__()
             raise
-        self._uri = f"sip:{relay.host}:{relay.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(p.close() for p in (self._far, self._relay) if p is not None))
+        if self._process is not None:
+            await self._process.close()
 
-    async def play(self, fault: Fault | None) -> float:
+    async def play(self, fault: LabFault | Fault | None) -> float:
         """Behave as under a fault, or None as a good carrier; return the instant from which it does.
 
-        Seconds of the event loop's clock. Raises ValueError for a fault that a relay cannot play.
+        Seconds of the event loop's clock. Raises ValueError for a fault that a lab cannot play, LabError
+        where its process has ended unasked.
         """
-        if fault is not None and (fault.kind not in PLAYED or fault.share < 1.0):
-            raise ValueError(f"the lab does not play {fault}; it plays {sorted(k.value for k in PLAYED)}")
-        assert self._relay is not None  # it has started
+        played = fault if fault is None or isinstance(fault, LabFault) else self.translated(fault)
+        if played is not None and played.kind == "crash":
+            return await self._crash()
+        if not self.pids:
+            await self._start()
+        assert self._process is not None  # it has started
         self._playing = asyncio.get_running_loop().create_future()
-        self._relay.tell(Play(fault))
+        self._process.tell(conduct_of(played))
         async with asyncio.timeout(START):
             return (await self._playing).at
 
-    async def _start_far(self) -> Ready:
-        ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+    async def _crash(self) -> float:
+        if self.pids:
+            assert self._gone is not None  # it has started
+            os.kill(self.pids[0], getattr(signal, "SIGKILL", signal.SIGTERM))
+            await self._gone.wait()
+        return asyncio.get_running_loop().time()
 
-        def heard(message: FromWorker) -> None:
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        gone = self._gone = asyncio.Event()
+        ready: asyncio.Future[Ready] = loop.create_future()
+
+        def heard(message: Ready | Failed | Playing) -> None:
             if isinstance(message, Ready):
                 ready.set_result(message)
-
-        self._far = Process("callgen.worker", Endpoint(HOST, self._answers), heard, _failed(ready))
-        return await ready
-
-    async def _start_relay(self, carrier: tuple[str, int]) -> Ready:
-        ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-
-        def heard(message: FromRelay) -> None:
-            if isinstance(message, Ready):
-                ready.set_result(message)
+            elif isinstance(message, Failed):
+                ready.set_exception(LabError(f"{self.name} cannot listen at {message.reason}"))
             elif self._playing is not None and not self._playing.done():
                 self._playing.set_result(message)
 
-        self._relay = Process("callgen.relay", Settings(carrier), heard, _failed(ready))
-        return await ready
+        def died(code: int) -> None:
+            gone.set()
+            for waits in (ready, self._playing):
+                if waits is not None and not waits.done():
+                    waits.set_exception(LabError(f"the process of {self.name} ended with {code}"))
+
+        seed = int(self._rng.integers(2**32))
+        settings = Settings(HOST, self._port, self._answers, self._channels, seed)
+        self._process = Process("callgen.far_end", settings, heard, died)
+        async with asyncio.timeout(START):
+            self._port = (await ready).port
+
+    def translated(self, fault: Fault) -> LabFault:
+        """Write a fault of a scenario as one of the lab; ValueError for one that it cannot play."""
+        match fault.kind:
+            case Kind.SILENT | Kind.TRYING_ONLY | Kind.MAINTENANCE:
+                return LabFault(fault.kind.value, status=fault.status)
+            case Kind.REFUSES:
+                return LabFault("refuses", status=fault.status, share=fault.share)
+            case Kind.SLOW if fault.post_dial_delay is not None:
+                delays = fault.post_dial_delay.sample(self._rng, DELAYS)
+                return LabFault("slow", post_dial_delay=tuple(map(float, delays)))
+            case Kind.ONE_WAY_AUDIO:
+                return LabFault("one_way")
+            case Kind.POOR_AUDIO:
+                path = fault.transit or CLEAR
+                return LabFault(
+                    "impaired",
+                    loss=path.loss,
+                    burst_ratio=path.burst_ratio,
+                    jitter=path.jitter,
+                    delay=path.delay,
+                )
+            case Kind.CAPACITY if self._channels is not None:
+                return LabFault("capacity", channels=round(fault.channels_left * self._channels))
+        raise ValueError(f"{self.name} of the lab does not play {fault}")
 
 
-def _failed(ready: asyncio.Future[Ready]) -> Callable[[int], None]:
-    def died(code: int) -> None:
-        if not ready.done():
-            ready.set_exception(LabError(f"a process of the lab ended with {code}"))
+def conduct_of(fault: LabFault | None) -> Conduct:
+    """Say how a carrier behaves under a fault, as the table has it; None: a good one."""
+    effect = EFFECTS[ROWS[fault.kind] if fault else None]
+    return Conduct(fault, REPLIES[effect.invite], REPLIES[effect.options], effect.drops_calls)
 
-    return died
+
+@asynccontextmanager
+async def lab_of(
+    names: Sequence[str] = CARRIERS,
+    answers: Answers = Answers(),  # noqa: B008 - frozen
+    channels: int | None = None,
+    first_port: int = 0,
+    seed: int = 0,
+) -> AsyncIterator[dict[str, LabCarrier]]:
+    """Run carriers of these names, all alike; with `first_port` each has the port after the one before.
+
+    Raises LabError where one cannot start, ValueError for a port or a sound that cannot be.
+    """
+    if first_port and not 0 < first_port <= 65536 - len(names):
+        raise ValueError(f"first_port(={first_port}) leaves no ports for {len(names)} carriers up to 65535")
+    carriers = {
+        name: LabCarrier(name, answers, channels, first_port and first_port + number, seed + number)
+        for number, name in enumerate(names)
+    }
+    async with AsyncExitStack() as stack:
+        started = await asyncio.gather(
+            *(stack.enter_async_context(carrier) for carrier in carriers.values()), return_exceptions=True
+        )
+        for trouble in started:
+            if isinstance(trouble, BaseException):
+                raise trouble
+        yield carriers

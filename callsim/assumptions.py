@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from callsim.ledgers.plan import overruns_show
+from carriers.codecs import codec
+from carriers.units import format_duration
 
 if TYPE_CHECKING:
     from callsim.scenario.model import Scenario
@@ -34,9 +36,28 @@ def assumptions_of(scenario: Scenario) -> list[str]:
             "With every trunk believed down calls are refused at once.",
             "Of several faults of one trunk at once only the worst shows.",
         ]
+    found += _of_voice(scenario)
     if scenario.sla is not None or scenario.customers:
         found += _of_promises(scenario)
     return found
+
+
+def _of_voice(scenario: Scenario) -> Iterator[str]:
+    traffic, path, platform = scenario.traffic, scenario.path, scenario.platform
+    if traffic is not None and traffic.codec is not None:
+        yield "MOS is the E-model's (ITU-T G.107, G.107.1), of the worse direction. It is no part of DPM."
+        yield "Over the path delay adds up, loss is 1 - prod(1 - p), jitter adds by root sum of squares."
+        yield "The burst ratio of a path is the mean of its segments', weighted by their loss."
+        yield "Delay variation is exponential; what the adaptive jitter buffer finds too late is lost."
+        if codec(traffic.codec).ie is None:
+            yield f"No sourced figures are known of {traffic.codec}: its calls get no MOS."
+        if path is not None and path.access is not None and path.access.link is not None:
+            yield "A call sounds as the access line is when it begins, with a Poisson number of other calls."
+    if traffic is not None and traffic.inbound:
+        yield "Calls to us do not fail over by our routing; only their home carrier can forward them."
+    if platform is not None and platform.devices is not None:
+        every = format_duration(platform.devices.every)
+        yield f"After a failover that loses registrations phones are back one by one, evenly over {every}."
 
 
 def _of_promises(scenario: Scenario) -> Iterator[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from callsim.exits import Exit
-from callsim.scenario import check_files, json_schema, write_starter
+from callsim.plan import Plan, check_plan, is_plan
+from callsim.scenario import Scenario, check_files, json_schema, write_starter
 from sla.terms import Terms
 
 
@@ -16,7 +17,7 @@ def check(files: tuple[Path, ...]) -> Exit:
     """Say of each file that it is right, or all that is wrong with it."""
     code = Exit.MET
     for file in files:
-        problems = check_files([file])
+        problems = check_plan(file) if is_plan(file) else check_files([file])
         for problem in problems:
             click.echo(problem, err=True)
         if problems:
@@ -26,9 +27,10 @@ def check(files: tuple[Path, ...]) -> Exit:
     return code
 
 
-def schema(*, terms: bool) -> Exit:
-    """Print the JSON Schema of scenario files, or of terms files."""
-    click.echo(json.dumps(json_schema(Terms) if terms else json_schema(), indent=2))
+def schema(*, terms: bool, plan: bool) -> Exit:
+    """Print the JSON Schema of scenario files, of terms files or of plans."""
+    root = Terms if terms else Plan if plan else Scenario
+    click.echo(json.dumps(json_schema(root), indent=2))
     return Exit.MET
 
 

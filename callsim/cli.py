@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from callsim import __version__
 from callsim.exits import Exit
+from callsim.live.commands import COMMANDS as LIVE
 from callsim.neighbours import in_the_way
 from callsim.options import FILE, OUT, day, duration, month, share, shared_options, shares, variations
 
@@ -101,6 +101,12 @@ def main() -> None:
     type=click.IntRange(min=1),
     help="With --calls: stretches with faults of their own.  [default: 1]",
 )
+@click.option(
+    "--redials/--no-redials",
+    default=None,
+    help="With --calls: whether callers who do not get through try again.  [default: as the scenario says]",
+)
+@click.option("--parquet", is_flag=True, help="With --calls: write the calls as Parquet instead of CSV.")
 def run(
     scenario: Path,
     precision: float | None,
@@ -109,6 +115,8 @@ def run(
     calls: bool,
     horizon: float | None,
     repeat: int | None,
+    redials: bool | None,
+    parquet: bool,
     **shared: Any,  # noqa: ANN401 - what shared_options adds
 ) -> Exit:
     """Simulate SCENARIO and say whether its objectives hold.
@@ -118,11 +126,8 @@ def run(
     """
     if precision is not None and shared["years"] is not None:
         raise click.UsageError("--years and --precision exclude each other; give one")
-    if not calls and (horizon is not None or repeat is not None):
-        raise click.UsageError("--horizon and --repeat go with --calls")
-    told = click.get_current_context().get_parameter_source("out")
-    if calls and told is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--calls makes no folder; --json writes its answer")
+    if not calls and ((horizon, repeat, redials) != (None,) * 3 or parquet):
+        raise click.UsageError("--horizon, --repeat, --redials and --parquet go with --calls")
     if calls and (shared["years"], precision, max_time, junit) != (None,) * 4:
         raise click.UsageError(
             "--calls takes --horizon and --repeat, not --years, --precision, --max-time or --junit"
@@ -131,7 +136,7 @@ def run(
 
     if calls:
         return commands.run_calls(
-            scenario, commands.RunOptions(**shared), horizon or 7 * 86400.0, repeat or 1
+            scenario, commands.RunOptions(**shared), horizon or 7 * 86400.0, repeat or 1, redials, parquet
         )
     return commands.run(scenario, commands.RunOptions(**shared), precision, max_time, junit)
 
@@ -204,7 +209,7 @@ def promise(
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
 def check(files: tuple[Path, ...]) -> Exit:
-    """Say everything that is wrong with scenario FILEs."""
+    """Say everything that is wrong with scenario FILEs and plans."""
     from callsim import authoring  # noqa: PLC0415 - heavy
 
     return authoring.check(files)
@@ -212,11 +217,14 @@ def check(files: tuple[Path, ...]) -> Exit:
 
 @main.command()
 @click.option("--terms", is_flag=True, help="Of files of SLA terms instead.")
-def schema(terms: bool) -> Exit:
+@click.option("--plan", is_flag=True, help="Of plans for real calls instead.")
+def schema(terms: bool, plan: bool) -> Exit:
     """Print the JSON Schema of scenario files, for editors."""
     from callsim import authoring  # noqa: PLC0415 - heavy
 
-    return authoring.schema(terms=terms)
+    if terms and plan:
+        raise click.UsageError("--terms and --plan exclude each other")
+    return authoring.schema(terms=terms, plan=plan)
 
 
 @main.command()
@@ -327,3 +335,7 @@ def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  
     from callsim.agreements import sla_judging  # noqa: PLC0415 - heavy
 
     return sla_judging.compare(record, files, commands.RunOptions(**shared))
+
+
+for _command in LIVE:
+    main.add_command(_command)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from callsim import report, runs, side_by_side
+from callsim import call_files, placed_report, report, runs, side_by_side
 from callsim.api import load, simulate
 from callsim.comparison import Comparison
 from callsim.comparison import compare as compare_all
@@ -87,15 +87,42 @@ def run(
     return result.exit_code
 
 
-def run_calls(path: Path, options: RunOptions, horizon: float, repeat: int) -> Exit:
-    """Place every call of a scenario and print what was counted beside what is expected."""
+def run_calls(
+    path: Path,
+    options: RunOptions,
+    horizon: float,
+    repeat: int,
+    redials: bool | None = None,
+    parquet: bool = False,
+) -> Exit:
+    """Place every call of a scenario, print what was counted beside what is expected, write its folder."""
+    started = datetime.now(UTC)
     scenario = load(path, options.overrides)
     runs.check_target(options.json)
-    placed = place(scenario, horizon, repeat, options.seed, options.jobs)
-    if options.json != "-":
-        say(report.placed(placed, answer_width(), options.quiet))
+    if parquet:
+        call_files.check_parquet()
+    with runs.draft(options.out, f"{scenario.name}-calls") as folder:
+        placed = place(scenario, horizon, repeat, options.seed, options.jobs, redials=redials)
+        if options.json != "-":
+            say(placed_report.placed(placed, answer_width(), options.quiet))
+        timing = {
+            "started": started.isoformat(timespec="seconds"),
+            "wall_s": placed.wall_s,
+            "calls_per_s": placed.offered / placed.wall_s,
+            "jobs": options.jobs,
+            "python": platform.python_version(),
+        }
+        with runs.writing(options.out):
+            for name, data in (("result", placed.to_json()), ("timing", timing)):
+                (folder.path / f"{name}.json").write_text(runs.json_text(data), encoding="utf-8")
+            for number, calls in enumerate(placed.calls):
+                zone = placed.tables.zone
+                call_files.write_calls(folder.path / "calls", zone, number, calls, parquet=parquet)
+        kept = folder.keep(started.astimezone())
     if options.json is not None:
         runs.write_json(options.json, {**placed.to_json(), "wall_s": placed.wall_s})
+    if not options.quiet and options.json != "-":
+        say(f"Files: {kept}")
     return Exit.INTERRUPTED if placed.partial else Exit.MET
 
 

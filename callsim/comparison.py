@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from callsim.api import load, simulate
 from callsim.result import Result, resampling
 from callsim.scenario import Scenario
 from callsim.study import NothingSimulatedError, Progress
 from results.estimates import Estimate
+from results.hearing import SCALES
 from results.summary import Summary
 from results.timeline import Floats
 
@@ -34,8 +37,20 @@ QUANTITIES: dict[str, Ratio] = {
     "outages_per_year": lambda s: (s.outages, _years(s)),
     "availability": lambda s: (s.year_seconds - s.downtime, s.year_seconds),
     "dpm": lambda s: (1e6 * s.failed, s.attempts),
+    "blocked_per_million": lambda s: (1e6 * s.calls.blocked, s.attempts),
 }
-"""What is compared: for each year a numerator and a denominator."""
+"""What is compared: for each year a numerator and a denominator; all but the first three need calls."""
+OF_TIME = ("downtime_min_per_year", "outages_per_year", "availability")
+OF_OUTAGES = (*OF_TIME, "dpm")
+"""Those behind which outages are the events that are counted."""
+
+
+def _of_voice(scale: str) -> dict[str, Ratio]:
+    column = SCALES.index(scale)
+    return {
+        "mos": lambda s: (s.calls.mos[:, column], s.calls.rated[:, column]),
+        "poor_share": lambda s: (s.calls.poor[:, column], s.calls.rated[:, column]),
+    }
 
 
 @dataclass(frozen=True)
@@ -140,10 +155,19 @@ def _told_apart(scenarios: Sequence[Scenario]) -> list[str]:
 def _difference(result: Result, first: Result) -> dict[str, Estimate]:
     ours, theirs = result.study.summary, first.study.summary
     again = resampling(len(first.study.summary.year_seconds), first.study.seed, first.availability.confidence)
-    count = ours.outage_count + theirs.outage_count
-    both_have_calls = bool(ours.attempts.any() and theirs.attempts.any())
-    return {
-        quantity: again.difference(ratio(ours), ratio(theirs), count)
-        for quantity, ratio in QUANTITIES.items()
-        if quantity != "dpm" or both_have_calls
-    }
+    outages = ours.outage_count + theirs.outage_count
+    ratios = {name: QUANTITIES[name] for name in OF_TIME}
+    if ours.attempts.any() and theirs.attempts.any():
+        ratios = dict(QUANTITIES)
+    if result.mos is not None and first.mos is not None and result.mos.scale == first.mos.scale:
+        ratios |= _of_voice(first.mos.scale)
+    found = {}
+    for quantity, ratio in ratios.items():
+        pair = ratio(ours), ratio(theirs)
+        found[quantity] = again.difference(*pair, outages if quantity in OF_OUTAGES else _years_with(pair))
+    return found
+
+
+def _years_with(pair: tuple[tuple[Floats, Floats], tuple[Floats, Floats]]) -> int:
+    """Count the years that have some of it, in both: it comes many at a time."""
+    return sum(int(np.count_nonzero(numerator)) for numerator, _ in pair)

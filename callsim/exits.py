@@ -9,17 +9,17 @@ class Exit(IntEnum):
     """What a command's exit code says."""
 
     MET = 0
-    """Done; every objective is met, or there was none."""
+    """Done; every objective is met, or there was none; the call was answered, every test passed."""
     BREACHED = 1
-    """At least one objective is breached."""
+    """At least one objective is breached; the call was not answered, a test failed."""
     USAGE = 2
-    """The scenario or the command line is wrong, or a file cannot be read or written."""
+    """The scenario, the plan or the command line is wrong, or a file cannot be read or written."""
     INCONCLUSIVE = 3
-    """No objective is breached, and the interval of at least one straddles its target."""
+    """No objective is breached, and at least one interval straddles its target; the tool limited a load."""
     NOT_LIVE = 4
     """The live side cannot run on this machine."""
     GUARDED = 5
-    """The guard refused to place a call."""
+    """The guard refused a call, or a plan that could break its caps."""
     INTERNAL = 70
     """A fault of callsim's own (EX_SOFTWARE of sysexits.h)."""
     INTERRUPTED = 130

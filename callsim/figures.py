@@ -31,6 +31,12 @@ def change(estimate: Estimate) -> str:
     return _written(estimate, "", _decimals(estimate), sign="+")
 
 
+def mos(estimate: Estimate) -> str:
+    """Write a mean opinion score: `4.21 (4.18..4.24)`, the value alone where the ends read like it."""
+    ends = {f"{x:.2f}" for x in (estimate.low, estimate.value, estimate.high) if x is not None}
+    return ends.pop() if len(ends) == 1 else _written(estimate, "", 2)
+
+
 def percent(estimate: Estimate) -> str:
     """Write a share of one; what is below 100 % can be told from it: `99.99954 % (99.99945..99.99961 %)`."""
     scaled = estimate.scaled(100.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +39,8 @@ BINS_A_DECADE = 6
 BAD = 0.95
 """A typical bad year: so many of the years have no more downtime."""
 LABELLED = 3
+FLOOR = 1e-5
+"""Percent of calls below which nothing is drawn."""
 YEAR = 365.25 * 86400.0
 YEARLY = {"month": 12, "quarter": 4, "year": 1}
 """Windows of each kind in a year."""
@@ -71,6 +74,8 @@ class Plots:
             save(self.stages(), folder / "stages")
         if self._result.study.kept:
             save(self.year(), folder / "year")
+        if self._result.mos is not None:
+            save(self.mos(), folder / "mos")
 
     def downtime(self, ax: Axes | None = None) -> Axes:
         """Plot how downtime spreads over the years, with what the objectives allow."""
@@ -187,6 +192,45 @@ class Plots:
         ax.set_title(f"{self._result.scenario.name}: MTTR by stage, {mttr} in all", fontsize=11)
         return ax
 
+    def mos(self, ax: Axes | None = None) -> Axes:
+        """Plot how many calls sound worse than what; raises ValueError where no call has a MOS."""
+        ax = ax or new_axes()
+        voice = self._result.mos
+        if voice is None:
+            raise ValueError("no call has a MOS; set traffic.codec to a codec whose figures are known")
+        sounds = [
+            (s, row.calls) for s, row in self._result.study.summary.sounds.items() if s.scale == voice.scale
+        ]
+        total = sum(calls for _, calls in sounds)
+        curves = [("all calls", [(sound.mos, calls) for sound, calls in sounds], BLUE, "-")]
+        styles = zip((VERMILION, ORANGE, PURPLE, GREEN), STYLES, strict=True)
+        for (cause, share), (colour, style) in zip(voice.poor_by_cause, styles, strict=False):
+            own = [(sound.mos, calls) for sound, calls in sounds if sound.spoilt_by == cause]
+            label = f"{textwrap.shorten(cause, 34)}: {figures.significant(100 * share)} % of the poor"
+            curves.append((label, own, colour, style))
+        for label, scored, colour, line in curves:
+            scores, worse = _below(scored, total)
+            ax.step([scores[0], *scores], [FLOOR, *worse], line, where="post", color=colour, label=label)
+        lowest = min(sound.mos for sound, _ in sounds)
+        left = min(lowest, voice.poor_below) - 0.05
+        ax.axvspan(
+            left, voice.poor_below, color=GREY, alpha=0.2, lw=0, label=f"poor: below {voice.poor_below:g}"
+        )
+        ax.set_xlim(left, max(sound.mos for sound, _ in sounds) + 0.05)
+        ax.set_yscale("log")
+        smallest = min(share for _, scored, *_ in curves for share in _below(scored, total)[1])
+        ax.set_ylim(max(smallest / 2, FLOOR), 150.0)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: figures.significant(share, 1)))
+        ax.set_xlabel(f"MOS ({voice.scale})")
+        ax.set_ylabel("share of calls that sound so or worse (%)")
+        ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.12), ncols=2, frameon=False)
+        poor = figures.percent(voice.poor_share)
+        ax.set_title(
+            f"{self._result.scenario.name}: MOS {figures.mos(voice.mean)} on average, {poor} poor",
+            fontsize=11,
+        )
+        return ax
+
     def year(self, ax: Axes | None = None) -> Axes:
         """Plot the outages of one typical bad year among those kept; raises ValueError where none is."""
         ax = ax or new_axes()
@@ -232,6 +276,12 @@ class Plots:
             fontsize=11,
         )
         return ax
+
+
+def _below(sounds: Sequence[tuple[float, float]], total: float) -> tuple[list[float], list[float]]:
+    """Return MOS, rising, and the share of all calls in percent that sound so or worse, from (MOS, calls)."""
+    rows = sorted(sounds)
+    return [mos for mos, _ in rows], (100.0 * np.cumsum([calls for _, calls in rows]) / total).tolist()
 
 
 def save(ax: Axes, path: Path) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from callsim import figures
 from callsim.agreements.accounts import CreditFigures, Judgement
+from callsim.call_rows import call_rows, direction_rows
 from callsim.result import HOUR, Cause, Result
 from results.estimates import Estimate
 from results.verdicts import Verdict
 from sla.objectives import Objective
-
-if TYPE_CHECKING:
-    from callsim.placed import Placed
 
 MOST_CAUSES = 6
 FEWEST_CAUSES = 2
@@ -151,7 +148,10 @@ def terminal(result: Result, width: int = 80, height: int = 40, blocks: str = "â
         parts[1] = _objectives(result, width, brief=True)
         parts[4] = _footer(result, width)
     if room() < 0:
-        parts[2] = _estimates([row for row in rows_of(result) if not row[0].startswith(" ")], width)
+        parts[2] = _estimates(_main(rows_of(result)), width)
+    if room() < 0:
+        parts[2] = _estimates(_main(rows_of(result, brief=True)), width)
+        parts[4] = _footer(result, width, brief=True)
     gap = "\n\n" if room() >= len(parts) else "\n"
     return gap.join("\n".join(part) for part in parts if part)
 
@@ -204,11 +204,17 @@ def columns(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent="    ")]
 
 
-def rows_of(result: Result) -> list[tuple[str, str]]:
-    """Return the estimates with their intervals, a name and a text each."""
+def _main(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out the rows that say more about the one above them."""
+    return [row for row in rows if not row[0].startswith(" ")]
+
+
+def rows_of(result: Result, brief: bool = False) -> list[tuple[str, str]]:
+    """Return the estimates with their intervals, a name and a text each; fewer if `brief`."""
     rows = [
         ("Availability", figures.percent(result.availability)),
         *_after_exclusions(result),
+        *direction_rows(result),
         ("Downtime", f"{figures.duration(result.downtime_min_per_year.scaled(60.0))} a year"),
         (
             "Outages",
@@ -217,11 +223,8 @@ def rows_of(result: Result) -> list[tuple[str, str]]:
         ),
         ("MTTR", figures.duration(result.mttr_min.scaled(60.0)) + _stages(result)),
     ]
-    if result.call_success is not None and result.dpm is not None and result.dropped_per_million is not None:
-        failed, dropped = figures.number(result.dpm), figures.number(result.dropped_per_million)
-        rows.append(("Call success", figures.percent(result.call_success)))
-        rows.append(("Per million", f"{failed} calls fail, {dropped} are dropped"))
-    rows += [("Credits", credited(figures_of)) for figures_of in _credits(result)]
+    rows += call_rows(result, brief)
+    rows += [("Credits", credited(figures_of, brief)) for figures_of in _credits(result)]
     delay = result.post_dial_delay_s
     if delay is not None:
         text = f"median {delay['p50']:.1f} s, p95 {delay['p95']:.1f} s, p99 {delay['p99']:.1f} s"
@@ -245,13 +248,15 @@ def _credits(result: Result) -> list[CreditFigures]:
     return [] if portfolio is None or not portfolio.promised else [portfolio]
 
 
-def credited(found: CreditFigures) -> str:
-    """Write what is paid: the mean, in money too, and the bad windows."""
+def credited(found: CreditFigures, brief: bool = False) -> str:
+    """Write what is paid: the mean, in money too, and the bad windows (if `brief` the worst only)."""
     mean = figures.number(found.mean_share_of_fee.scaled(100.0))
     money = ""
     if found.fee is not None and found.mean_share_of_fee.value is not None:
         amount = figures.significant(found.mean_share_of_fee.value * found.fee)
         money = f" = {amount} {found.currency}"
+    if brief:
+        return f"{mean} % of the fee a window{money}; CVaR99 {_share(found.cvar99)}"
     return (
         f"{mean} % of the fee a window{money}; VaR95 {_share(found.var95)}, VaR99 {_share(found.var99)}, "
         f"CVaR99 {_share(found.cvar99)}"
@@ -314,12 +319,16 @@ def _critical(result: Result, width: int) -> list[str]:
     return textwrap.wrap(f"Chance of being down while failed: {named}", width, subsequent_indent="  ")
 
 
-def _footer(result: Result, width: int) -> list[str]:
+def _footer(result: Result, width: int, brief: bool = False) -> list[str]:
     study = result.study
+    confidence = figures.plain_percent(result.availability.confidence)
+    if brief:
+        noise = f"The {confidence} intervals cover the simulation's noise."
+        return textwrap.wrap(f"{study.years:,} years, seed {study.seed}. {noise}", width)
     speed = f"{study.years / study.wall_s:,.0f}" if study.wall_s else "many"
     text = (
         f"{study.years:,} years in {study.wall_s:,.1f} s ({speed} a second), seed {study.seed}. The "
-        f"{figures.plain_percent(result.availability.confidence)} intervals cover the simulation's noise; "
+        f"{confidence} intervals cover the simulation's noise; "
         "the MTBFs and repair times are assumptions."
     )
     return textwrap.wrap(text, width)
@@ -350,33 +359,3 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     return f"<table>{line('th', head)}{''.join(line('td', row) for row in rows)}</table>"
-
-
-def placed(result: Placed, width: int = 80, quiet: bool = False) -> str:
-    """Say what was counted call by call, beside what the evaluated mode expects of the same faults."""
-    rows = result.beside()
-    apart = [row.name for row in rows if row.agrees is False]
-    verdict = f"apart in {', '.join(apart)}" if apart else "as expected within the margins of counting"
-    stretch = figures.plain_duration(result.horizon_s)
-    head = (
-        f"{result.offered:,} calls in {result.repetitions} x {stretch}: {result.failed:,} did not connect, "
-        f"{result.dropped:,} were dropped; {verdict}."
-    )
-    if result.partial:
-        head += f" Partial: {result.partial}."
-    lines = textwrap.wrap(head, width)
-    if quiet:
-        return "\n".join(lines)
-    cells = [("", "expected", "counted", "margin", "")]
-    for row in rows:
-        margin = "" if row.margin is None else f"Â±{row.margin:.2g}"
-        says = {True: "agrees", False: "APART", None: ""}[row.agrees]
-        cells.append((row.name, f"{row.expected:.6g}", f"{row.counted:.6g}", margin, says))
-    notes = (
-        "Expected: the evaluated mode, over the same faults and the same beliefs of the router. A margin "
-        "covers the counting of calls only. Blocking needs time to build up after a carrier is lost, which "
-        "the evaluated mode leaves out; after long outages of channels the two may be apart by that."
-    )
-    rate = result.offered / result.wall_s if result.wall_s else 0.0
-    last = f"seed {result.seed}, {result.wall_s:.1f} s ({rate:,.0f} calls a second)."
-    return "\n".join([*lines, "", *columns(cells, width), "", *textwrap.wrap(f"{notes} {last}", width)])

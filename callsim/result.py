@@ -10,6 +10,7 @@ import numpy as np
 
 from callsim.agreements.accounts import Accounts, Judgement, accounts
 from callsim.exits import Exit
+from callsim.hearing import BusyHour, CallFigures, Direction, Voice, call_figures
 from results.estimates import Estimate, Resampling
 from results.summary import Summary
 from results.timeline import Stage
@@ -60,6 +61,15 @@ class Result:
     call_success: Estimate | None
     dpm: Estimate | None
     dropped_per_million: Estimate | None
+    blocked_per_million: Estimate | None
+    """Calls that do not connect for want of a channel; they are part of `dpm`."""
+    one_way_per_million: Estimate | None
+    """Calls that connect, and one side hears nothing; they are no part of `dpm`."""
+    mos: Voice | None
+    """How calls sound; None where no call is rated: without a codec, or where its figures are unknown."""
+    directions: Mapping[str, Direction] | None
+    """`outbound` and `inbound`; None where there are no calls to us."""
+    busy_hour: BusyHour | None
     outages_per_year: Estimate
     downtime_min_per_year: Estimate
     mtbf_h: Estimate
@@ -126,13 +136,17 @@ class Result:
             "call_success": estimate(self.call_success),
             "dpm": estimate(self.dpm),
             "dropped_per_million": estimate(self.dropped_per_million),
+            "blocked_per_million": estimate(self.blocked_per_million),
+            "one_way_per_million": estimate(self.one_way_per_million),
             "outages_per_year": estimate(self.outages_per_year),
             "downtime_min_per_year": estimate(self.downtime_min_per_year),
             "mtbf_h": estimate(self.mtbf_h),
             "mttr_min": estimate(self.mttr_min),
             "mttr_stages_min": dict(self.mttr_stages_min),
             "post_dial_delay_s": None if self.post_dial_delay_s is None else dict(self.post_dial_delay_s),
-            "mos": None,
+            "mos": None if self.mos is None else self.mos.to_json(),
+            "directions": self._directions_json(),
+            "busy_hour": None if self.busy_hour is None else self.busy_hour.to_json(),
             **accounts_json(self.accounts),
             "causes": [
                 {
@@ -153,6 +167,11 @@ class Result:
             ],
             "assumptions": list(self.assumptions),
         }
+
+    def _directions_json(self) -> dict[str, Any] | None:
+        if self.directions is None:
+            return None
+        return {name: direction.to_json() for name, direction in self.directions.items()}
 
     def to_frame(self) -> pd.DataFrame:
         """Return the estimates as a table, one row each (needs pandas)."""
@@ -175,7 +194,14 @@ class Result:
             "call_success": self.call_success,
             "dpm": self.dpm,
             "dropped_per_million": self.dropped_per_million,
+            "blocked_per_million": self.blocked_per_million,
+            "one_way_per_million": self.one_way_per_million,
         }
+        if self.mos is not None:
+            named |= {"mos": self.mos.mean, "poor_share": self.mos.poor_share}
+        for name, direction in (self.directions or {}).items():
+            named[f"{name}_availability"] = direction.availability
+            named[f"{name}_call_success"] = direction.call_success
         return {name: estimate for name, estimate in named.items() if estimate is not None}
 
     def _repr_html_(self) -> str:
@@ -254,11 +280,11 @@ def make_result(
     count = summary.outage_count
     again = resampling(len(summary.year_seconds), study.seed, confidence)
     down, seconds = summary.downtime, summary.year_seconds
-    calls, drops = None, 0
-    if summary.attempts.any():
-        # Failed calls come many at a time; the years that have some are events enough to count.
-        calls = again.ratio(summary.failed, summary.attempts, int(np.count_nonzero(summary.failed)))
-        drops = int(np.count_nonzero(summary.dropped))
+    traffic, voice = study.tables.traffic, study.tables.voice
+    calls = CallFigures()
+    if traffic is not None and summary.attempts.any():
+        poor_below = None if voice is None else voice.poor_below
+        calls = call_figures(summary, again, traffic.calls_per_hour, poor_below)
     unavailability = again.ratio(down, seconds, count)
     years = seconds.sum() / (365.25 * 24 * HOUR)
     a_year = np.full(len(seconds), 1.0) * seconds / (365.25 * 24 * HOUR)
@@ -272,11 +298,7 @@ def make_result(
         scenario_hash=scenario_hash,
         study=study,
         availability=unavailability.scaled(-1.0, 1.0),
-        call_success=calls.scaled(-1.0, 1.0) if calls else None,
-        dpm=calls.scaled(1e6) if calls else None,
-        dropped_per_million=(
-            again.ratio(summary.dropped, summary.attempts, drops).scaled(1e6) if calls else None
-        ),
+        **vars(calls),
         outages_per_year=again.rate(summary.outages, a_year),
         downtime_min_per_year=again.ratio(down / 60.0, a_year, count),
         mtbf_h=again.rate(summary.outages, (seconds - down) / HOUR).inverse(),

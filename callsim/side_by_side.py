@@ -23,8 +23,19 @@ SHOWN: tuple[tuple[str, str, Callable[[Estimate], str], Callable[[Estimate], str
     ("outages_per_year", "Outages a year", figures.number, figures.change),
     ("availability", "Availability", figures.percent, _points),
     ("dpm", "Failed calls per million", figures.number, figures.change),
+    ("blocked_per_million", "Blocked calls per million", figures.number, figures.change),
+    ("mos", "MOS, mean", figures.number, figures.change),
+    ("poor_share", "Poor calls", figures.percent, _points),
 )
 """Quantity, heading, how its value is written, how its difference is."""
+OF_CALLS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("blocked_per_million", "blocked/M", figures.significant),
+    ("mos", "MOS", "{:.2f}".format),
+    ("poor_share", "poor", lambda share: f"{figures.significant(100 * share)} %"),
+)
+"""What a sweep tells besides, without intervals, where some scenario has it."""
+RARE = ("blocked_per_million",)
+"""Shown only where some scenario has any."""
 
 
 def comparison(compared: Comparison, width: int = 80) -> str:
@@ -38,10 +49,14 @@ def comparison(compared: Comparison, width: int = 80) -> str:
 def sweep(compared: Comparison, paths: Sequence[str], width: int = 80) -> str:
     """Return what `callsim sweep` prints: a row per value, or combination of values, of the paths."""
     head = ", ".join(path.rpartition(".")[2] for path in paths)
-    rows = [(head, "downtime, min a year", "change from the first", "verdict")]
+    more_of = [row for row in OF_CALLS if any(_value(result, row[0]) for result in compared.results)]
+    names = (heading for _, heading, _ in more_of)
+    rows: Rows = [(head, "downtime, min a year", "change from the first", *names, "verdict")]
     for n, (name, result) in enumerate(zip(compared.names, compared.results, strict=True)):
         more = _change(compared.differences[n - 1], "downtime_min_per_year", figures.change) if n else ""
-        rows.append((name, figures.number(result.downtime_min_per_year), more, _verdict(result)))
+        found = ((write, _value(result, quantity)) for quantity, _, write in more_of)
+        others = ("" if value is None else write(value) for write, value in found)
+        rows.append((name, figures.number(result.downtime_min_per_year), more, *others, _verdict(result)))
     parts = [_notes(compared, width), columns(rows, width), textwrap.wrap(_footer(compared), width)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -58,6 +73,8 @@ def _tables(compared: Comparison) -> list[Rows]:
     rows += [(name, _verdict(result)) for name, result in zip(compared.names, compared.results, strict=True)]
     tables = [rows]
     for quantity, heading, write, write_change in SHOWN:
+        if quantity in RARE and not any(_value(result, quantity) for result in compared.results):
+            continue
         rows = [(heading, "", f"change from {first}")]
         for n, (name, result) in enumerate(zip(compared.names, compared.results, strict=True)):
             estimate = result.estimates().get(quantity)
@@ -67,6 +84,11 @@ def _tables(compared: Comparison) -> list[Rows]:
         if len(rows) > 1:
             tables.append(rows)
     return tables
+
+
+def _value(result: Result, quantity: str) -> float | None:
+    estimate = result.estimates().get(quantity)
+    return None if estimate is None else estimate.value
 
 
 def _change(difference: dict[str, Estimate], quantity: str, write: Callable[[Estimate], str]) -> str:

@@ -1,8 +1,8 @@
 """Speech codecs: the figures that a call's bandwidth, delay, rating are reckoned from, each with its source.
 
 Ie says how much a codec spoils speech that arrives whole, Bpl how well it bears random packet loss. Both come
-from ITU-T G.113; a figure without such a source is None, and then calls get no MOS rather than another codec's.
-Frame, look-ahead, bit rate are those of the codec's own standard.
+from ITU-T G.113; a figure without such a source is None, and then calls get no MOS instead of another
+codec's. Frame, look-ahead, bit rate are those of the codec's own standard.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Codec:
         return max(1, math.ceil(packet / self.frame - 1e-6))
 
     def octets(self, packet: float) -> int:
-        """Return the octets of speech in a packet; RTP rounds each frame up to octets (RFC 3551, 4.2)."""
-        return self.frames(packet) * math.ceil(self.bit_rate * self.frame / 8.0 - 1e-6)
+        """Return the octets of speech in a packet, rounded up."""
+        return math.ceil(self.frames(packet) * self.frame * self.bit_rate / 8.0 - 1e-6)
 
 
 def coding_delay(codec: Codec, packet: float) -> float:
@@ -72,7 +72,6 @@ _ALL = (
     Codec("G.729", 10, None, 8000, 0.010, 0.005, source=_NARROW),
     Codec("G.729A_with_VAD", 11, 19, 8000, 0.010, 0.005, source=_LOSSY, rtp=("G729",)),
     Codec("GSM-FR", 20, None, 13000, 0.020, 0.0, source=_NARROW, rtp=("GSM",)),
-    Codec("GSM-HR", 23, None, 5600, 0.020, 0.0044, source=_NARROW, rtp=("GSM-HR-08",)),
     Codec("GSM-EFR", 5, 10, 12200, 0.020, 0.0, source=_LOSSY, rtp=("GSM-EFR",)),
     Codec("AMR_12.2", None, None, 12200, 0.020, 0.005, rtp=("AMR",)),
     Codec("AMR-WB_12.65", 13, None, 12650, 0.020, 0.005, wideband=True, source=_HANDSET),

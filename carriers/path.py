@@ -2,7 +2,7 @@
 
 Shares are of 1, times in seconds. Over segments delay adds, loss is 1 - prod(1 - p), jitter adds by root sum
 of squares (as if the segments' delay variations were independent), and the burst ratio of the whole is
-the mean of the segments' weighted by their loss. Those are assumptions of callsim, stated with each result.
+the mean of the segments' weighted by -ln(1 - p). Those are assumptions of callsim, stated with each result.
 """
 
 from __future__ import annotations
@@ -42,17 +42,21 @@ class Transit:
 CLEAR = Transit()
 """Nothing lost, nothing delayed."""
 
+_DEAD = 700.0
+"""-ln(1 - p) that stands for a segment that loses everything."""
+
 
 def joined(parts: Iterable[Transit]) -> Transit:
-    """Add segments up by the rules above."""
-    kept, squares, delay, lost, weighted = 1.0, 0.0, 0.0, 0.0, 0.0
+    """Add segments up by the rules above; how they are grouped makes no difference."""
+    squares, delay, weight, weighted = 0.0, 0.0, 0.0, 0.0
     for part in parts:
-        kept *= 1.0 - part.loss
         squares += part.jitter * part.jitter
         delay += part.delay
-        lost += part.loss
-        weighted += part.loss * part.burst_ratio
-    return Transit(1.0 - kept, weighted / lost if lost else 1.0, math.sqrt(squares), delay)
+        # What adds up is -ln(1 - p); a dead segment outweighs all others, but not without end.
+        lost = -math.log1p(-part.loss) if part.loss < 1.0 else _DEAD
+        weight += lost
+        weighted += lost * part.burst_ratio
+    return Transit(-math.expm1(-weight), weighted / weight if weight else 1.0, math.sqrt(squares), delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,11 @@ class JitterBuffer:
 
 @dataclass(frozen=True, slots=True)
 class AccessLink:
-    """A link that calls share with data; rates in bit/s.
+    """A link that calls share with data; rates in bit/s, of whole frames.
 
-    Without QoS voice waits its turn: below saturation as in an M/D/1 queue of data packets, at most as long
-    as the queue holds (`buffer` seconds of traffic); above it the queue is full and the excess is lost, of
-    voice and data alike. With QoS calls have `reserved` of the bandwidth to themselves: up to it nothing is
-    lost and one data packet at most is waited for; beyond it they share what data leaves them no room in.
+    Without QoS voice waits in one queue with the data. With QoS calls have `reserved` of the bandwidth to
+    themselves: up to it nothing is lost and no more than the data packet on the line is waited for. Of the
+    voice beyond it, packets of all calls alike, the data's queue takes what it can.
     """
 
     bandwidth: float
@@ -95,40 +98,58 @@ class AccessLink:
     reserved: float | None = None
     """Share of the bandwidth that QoS keeps for voice; None: no QoS."""
     buffer: float = 0.100
+    """Longest wait in the queue."""
 
-    def transit(self, calls: Floats, codec: Codec, packet: float, more_data: float = 0.0) -> list[Floats]:
-        """Return loss, jitter and delay, each of the shape of `calls`, for so many calls at once."""
-        per_call = call_bandwidth(codec, packet)
-        voice, data = np.asarray(calls, dtype=np.float64) * per_call, self.data + more_data
-        one_packet = DATA_PACKET * 8 / self.bandwidth
-        if self.reserved is not None:
-            room = self.reserved * self.bandwidth
-            safe = voice <= room
-            # Beyond its share voice finds the queue as data does.
-            beyond = np.maximum(voice - room, 0.0)
-            open_load = (beyond + data) / max(self.bandwidth - room, 1e-9)
-            lost = np.where(safe, 0.0, _excess(open_load) * beyond / np.maximum(voice, 1e-9))
-            waits = np.where(safe, one_packet / 2 * min(data / self.bandwidth, 1.0), self._wait(open_load))
-            return [lost, waits, np.zeros_like(waits)]
-        load = (voice + data) / self.bandwidth
-        waits = self._wait(load)
-        full = load >= 1.0
-        # A full queue is a delay that stays; one that comes and goes is jitter.
-        return [_excess(load), np.where(full, 0.0, waits), np.where(full, waits, 0.0)]
+    def transit(
+        self, calls: Floats | float, codec: Codec, packet: float, more_data: float = 0.0
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return loss, jitter, delay (as in `Transit`), each of the shape of `calls`, for so many at once.
 
-    def _wait(self, load: Floats) -> Floats:
-        one_packet = DATA_PACKET * 8 / self.bandwidth
-        below = np.minimum(load, 1.0 - 1e-9)
-        return np.where(
-            load < 1.0, np.minimum(below / (2.0 * (1.0 - below)) * one_packet, self.buffer), self.buffer
+        `packet` is in seconds of speech, `more_data` comes on top of the link's own.
+        """
+        voice = np.asarray(calls, np.float64) * (call_bandwidth(codec, packet) / self.bandwidth)
+        data = (self.data + more_data) / self.bandwidth
+        spoken = call_bandwidth(codec, packet) * packet / self.bandwidth
+        other = DATA_PACKET * 8.0 / self.bandwidth
+        if self.reserved is None:
+            return _queue(voice + data, voice * spoken + data * other, self.buffer, packet)
+        beyond = np.maximum(voice - self.reserved, 0.0)
+        room = max(1.0 - self.reserved, 1e-9)
+        loss, jitter, delay = _queue(
+            (beyond + data) / room, (beyond * spoken + data * other) / room**2, self.buffer, packet
         )
+        share = beyond / np.maximum(voice, 1e-9)
+        # The data packet on the line is met with chance `data`, half sent on average.
+        kept = min(min(data, 1.0) * other / 2.0, self.buffer)
+        return share * loss, (1.0 - share) * kept + share * jitter, share * delay
 
 
-def _excess(load: Floats) -> Floats:
-    """Share of what is offered that a saturated link loses."""
-    return np.where(load > 1.0, 1.0 - 1.0 / np.maximum(load, 1.0), 0.0)
+def _queue(load: Floats, spread: Floats, buffer: float, apart: float) -> tuple[Floats, Floats, Floats]:
+    """Return loss, jitter, delay in a queue that holds `buffer` seconds of traffic.
+
+    `load` is the traffic over the capacity, `spread` the sum over its kinds of load times seconds to send a
+    packet. The work that waits is taken as Brownian motion with drift load - 1 and variance `spread`,
+    reflected at 0 and at `buffer` (Harrison, Brownian Motion and Stochastic Flow Systems, 1985), so the wait
+    has a density in exp(-x wait / buffer) up to `buffer`, with x below. Far below saturation its mean is that
+    of M/G/1 (Pollaczek-Khinchine; M/D/1 with packets of one size); far above it the queue is full and loss
+    is the excess. Jitter is the mean difference of two waits, of packets `apart` seconds between which the
+    motion gets no further than sqrt(2 spread apart / pi) on average. The rest of the mean wait is delay: a
+    playout buffer follows it.
+    """
+    busy = np.maximum(spread, 1e-300)
+    x = 2.0 * (1.0 - load) * buffer / busy
+    x = np.where(x == 0.0, 1e-12, x)
+    # Beyond 600 the exponentials overflow; within 0.001 the differences below lose their digits.
+    excess = np.minimum(x, 600.0) / np.expm1(np.clip(x, -600.0, 600.0))
+    loss = busy / (2.0 * buffer * np.maximum(load, 1e-300)) * excess
+    x = np.where(np.abs(x) < 1e-3, 1e-3, x)
+    near = np.clip(x, -600.0, 600.0)
+    mean = 1.0 / x - 1.0 / np.expm1(near)
+    independent = 1.0 / (x * np.tanh(near / 2.0)) - 0.5 / np.sinh(near / 2.0) ** 2
+    jitter = np.clip(independent * buffer, 0.0, np.sqrt(2.0 / math.pi * spread * apart))
+    return np.minimum(loss, 1.0), jitter, np.maximum(mean * buffer - jitter, 0.0)
 
 
 def call_bandwidth(codec: Codec, packet: float) -> float:
-    """Return bit/s of a call each way: the codec's octets and the headers of a packet every `packet` s."""
-    return codec.bit_rate + (HEADERS + LINK_HEADERS) * 8 / packet
+    """Return bit/s of a call each way: the codec's octets and the headers, in a packet every `packet` s."""
+    return (codec.octets(packet) + HEADERS + LINK_HEADERS) * 8.0 / (codec.frames(packet) * codec.frame)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
 from typing import Any, TypeVar
 
@@ -149,6 +149,19 @@ class CallVolumes:
     condition: Ints
     conditions: tuple[Condition, ...]
     seed: tuple[int, ...]
+    blames: Mapping[str, Blame] = field(default_factory=dict)
+    """Whose matter each name is that a branch has for what spoils its calls; the provider's, if not here."""
+
+    def everywhere(self, start: float, end: float) -> tuple[Floats, Floats, NDArray[np.intp]]:
+        """Fill [start, end) with stretches, the nominal ones too: their starts, ends, conditions."""
+        condition = np.zeros(2 * len(self.start) + 1, dtype=np.intp)
+        condition[1::2] = self.condition
+        begins, ends = np.empty(len(condition)), np.empty(len(condition))
+        begins[0], begins[1::2], begins[2::2] = start, self.start, self.end
+        ends[-1], ends[1::2], ends[:-1:2] = end, self.end, self.start
+        begins, ends = np.maximum(begins, start), np.minimum(ends, end)
+        real = begins < ends
+        return begins[real], ends[real], condition[real]
 
     def between(self, start: float, end: float) -> CallVolumes:
         """Cut to [start, end), with the conditions that there are in it."""
@@ -218,7 +231,7 @@ Columns = TypeVar("Columns", OutageTable, Requests)
 
 def _kept(table: Columns, which: NDArray[np.bool_]) -> Columns:
     """Keep these rows of every column."""
-    columns = {field.name: getattr(table, field.name) for field in fields(table)}
+    columns = {column.name: getattr(table, column.name) for column in fields(table)}
     arrays: dict[str, Any] = {
         name: column[which] for name, column in columns.items() if isinstance(column, np.ndarray)
     }

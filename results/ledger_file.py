@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from carriers.laws import Empirical, Exponential, Fixed, Gamma, Law, Lognormal, Weibull
 from results.ledger import Blame, CallVolumes, Cause, Kind, Ledger, OutageTable, Requests
-from results.timeline import HOURS_PER_WEEK, Branch, Condition, Floats
+from results.timeline import HOURS_PER_WEEK, Branch, Condition, Floats, Heard
 
-FORMAT = 1
+FORMAT = 2
 """Version of the format."""
+READS = (1, FORMAT)
+"""Versions that can be read; the first knows nothing of how calls sound."""
 INFINITE = "inf"
 """JSON has no infinity; what is not a number is null."""
 LAWS: dict[str, type[Law]] = {
@@ -51,8 +53,9 @@ def parse_ledger(text: str) -> Ledger:
     data = json.loads(text)
     if not isinstance(data, dict) or data.get("holds") != "ledger":
         raise ValueError("not a ledger")
-    if data.get("format") != FORMAT:
-        raise ValueError(f"format {data.get('format')} is not known; this version reads format {FORMAT}")
+    if data.get("format") not in READS:
+        known = " and ".join(map(str, READS))
+        raise ValueError(f"format {data.get('format')} is not known; this version reads formats {known}")
     try:
         requests, calls = data["requests"], data["calls"]
         return Ledger(
@@ -102,9 +105,13 @@ def _number(value: float) -> float | int | str | None:
 
 
 def _weekly(values: Floats) -> Any:  # noqa: ANN401 - JSON
-    """Write 168 values, or the one that all of them are."""
-    listed = values.tolist()
-    return listed[0] if listed.count(listed[0]) == HOURS_PER_WEEK else listed
+    """Write 168 values, or the one that all of them are; few different ones with what each hour's is."""
+    different, at = np.unique(values, return_inverse=True)
+    if len(different) == 1:
+        return float(different[0])
+    if 2 * len(different) > HOURS_PER_WEEK:
+        return values.tolist()
+    return {"values": different.tolist(), "at": at.tolist()}
 
 
 def _calls(calls: CallVolumes) -> Json:
@@ -116,14 +123,19 @@ def _calls(calls: CallVolumes) -> Json:
         "condition": _column(calls.condition),
         "conditions": [_condition(condition) for condition in calls.conditions],
         "seed": list(calls.seed),
+        "blames": {name: blame.value for name, blame in calls.blames.items()},
     }
 
 
 def _condition(condition: Condition) -> Json:
+    both = condition.directions
     return {
         "label": condition.label,
         "failing": _weekly(condition.failing),
         "branches": [_branch(branch) for branch in condition.branches],
+        "unconnected": None if condition.unconnected is None else _weekly(condition.unconnected),
+        "blocked": None if condition.blocked is None else _weekly(condition.blocked),
+        "directions": None if both is None else [_weekly(direction) for direction in both],
     }
 
 
@@ -136,6 +148,9 @@ def _branch(branch: Branch) -> Json:
         "delay": None if delay is None else {type(delay).__name__.lower(): asdict(delay)},
         "limit": _number(branch.limit),
         "share": _weekly(branch.share),
+        "inbound": branch.inbound,
+        "heard": None if branch.heard is None else branch.heard._asdict(),
+        "carrier_fault": branch.carrier_fault,
     }
 
 
@@ -180,6 +195,8 @@ def _requests(data: Mapping[str, Any]) -> Requests:
 
 
 def _hours(value: Any) -> Floats:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return np.array(value["values"], dtype=np.float64)[value["at"]]
     return np.array(value if isinstance(value, list) else [value] * HOURS_PER_WEEK, dtype=np.float64)
 
 
@@ -190,16 +207,26 @@ def _call_volumes(data: Mapping[str, Any]) -> CallVolumes:
         start=_floats(data["start"]),
         end=_floats(data["end"]),
         condition=np.array(data["condition"], dtype=np.int32),
-        conditions=tuple(
-            Condition(c["label"], _hours(c["failing"]), tuple(map(_read_branch, c["branches"])))
-            for c in data["conditions"]
-        ),
+        conditions=tuple(map(_read_condition, data["conditions"])),
         seed=tuple(data["seed"]),
+        blames={name: Blame(blame) for name, blame in data.get("blames", {}).items()},
+    )
+
+
+def _read_condition(data: Mapping[str, Any]) -> Condition:
+    unconnected, blocked, both = (data.get(key) for key in ("unconnected", "blocked", "directions"))
+    return Condition(
+        label=data["label"],
+        failing=_hours(data["failing"]),
+        branches=tuple(map(_read_branch, data["branches"])),
+        unconnected=None if unconnected is None else _hours(unconnected),
+        blocked=None if blocked is None else _hours(blocked),
+        directions=None if both is None else (_hours(both[0]), _hours(both[1])),
     )
 
 
 def _read_branch(data: Mapping[str, Any]) -> Branch:
-    delay = data["delay"]
+    delay, heard = data["delay"], data.get("heard")
     return Branch(
         carrier=data["carrier"],
         attempts=data["attempts"],
@@ -207,6 +234,9 @@ def _read_branch(data: Mapping[str, Any]) -> Branch:
         delay=None if delay is None else _law(delay),
         limit=float(_floats([data["limit"]])[0]),
         share=_hours(data["share"]),
+        inbound=data.get("inbound", False),
+        heard=None if heard is None else Heard(**heard),
+        carrier_fault=data.get("carrier_fault", ""),
     )
 
 

@@ -10,21 +10,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carriers.calendars import DAY, HOUR, Zone
+from carriers.calendars import DAY, Zone
 from carriers.laws import Law
+from results.hearing import (
+    Calls,
+    CallSums,
+    Inbound,
+    Path,
+    Rated,
+    Sound,
+    add_rated,
+    joined,
+    no_calls,
+    sum_calls,
+)
 from results.outages import Outages
 from results.timeline import Floats, Incidents, Stage, Timeline
-from results.weekly import Index, LocalSpans, cut, tally
-
-
-class Path(NamedTuple):
-    """One way in which calls connected: a `Branch` without its shares."""
-
-    carrier: str
-    attempts: int
-    offset: float
-    delay: Law | None
-    limit: float
+from results.weekly import tally
 
 
 class CauseTotals(NamedTuple):
@@ -51,10 +53,10 @@ class Summary:
     """(y,) outages that began."""
     stage_seconds: Floats
     """(y, 8) seconds of the outages that began, by `Stage`."""
-    attempts: Floats
-    """(y,) calls offered; all zero without traffic."""
-    failed: Floats
-    """(y,) offered calls that failed."""
+    calls: CallSums
+    """(y,) what became of the calls offered; all zero without traffic."""
+    busy_hour: CallSums
+    """(1,) the same of the busy hour of all weeks together (see `busiest`)."""
     dropped: Floats
     """(y,) calls in progress that were lost."""
     lengths: NDArray[np.float32]
@@ -70,11 +72,23 @@ class Summary:
     """(u,) seconds failed while the service was down."""
     connected: Mapping[Path, float]
     """Calls that connected, by way."""
+    sounds: Mapping[Sound, Rated]
+    """Calls that connected and have a MOS, by how they sounded; empty without a codec."""
 
     @property
     def seconds(self) -> float:
         """Length of the record."""
         return float(self.year_seconds.sum())
+
+    @property
+    def attempts(self) -> Floats:
+        """(y,) calls offered."""
+        return self.calls.offered
+
+    @property
+    def failed(self) -> Floats:
+        """(y,) offered calls that did not connect."""
+        return self.calls.failed
 
     @property
     def outage_count(self) -> int:
@@ -83,7 +97,7 @@ class Summary:
 
     @property
     def connected_by_carrier(self) -> dict[str, float]:
-        """Calls that connected, by carrier, in order of name."""
+        """Calls that connected, both directions, by carrier in order of name."""
         calls: dict[str, float] = {}
         for path in sorted(self.connected, key=lambda path: path.carrier):
             calls[path.carrier] = calls.get(path.carrier, 0.0) + self.connected[path]
@@ -112,20 +126,24 @@ class Summary:
         ]
 
     def delay_percentiles(self, shares: Sequence[float] = (0.5, 0.95, 0.99)) -> list[float] | None:
-        """Post-dial delay in seconds that these shares of the connected calls do not exceed.
+        """Post-dial delay in seconds that these shares of the connected calls from us do not exceed.
 
         Each way is its offset plus its law, given that the law stays below its limit; the distribution
         function of the mixture is inverted by bisection. None where nothing connected, or a way has no law.
         """
         by_law: dict[Law, list[tuple[float, float, float]]] = {}
+        total_calls = 0.0
         for path, calls in self.connected.items():
+            if path.inbound:
+                continue
+            total_calls += calls
             if path.delay is None:
                 return None
             by_law.setdefault(path.delay, []).append((calls, path.offset, path.limit))
         if not by_law:
             return None
         ways = [(law, *np.transpose(rows)[:, :, None]) for law, rows in by_law.items()]
-        wanted = np.asarray(shares) * sum(self.connected.values())
+        wanted = np.asarray(shares) * total_calls
 
         def below(x: Floats) -> Floats:
             total = np.zeros_like(x)
@@ -152,25 +170,30 @@ def summarise(
     calls_per_hour: Sequence[float] | None,
     unit_names: Sequence[str],
     mode_causes: Sequence[Sequence[str]],
+    inbound: Inbound | None = None,
 ) -> Summary:
     """Reduce one stream, whose years and months are those of `zone`.
 
     `calls_per_hour` holds 168 values (None: no traffic), `mode_causes[u]` the cause names of unit u's modes.
+    Without `inbound` all calls count as calls from us.
     """
     bounds = _year_starts(zone, int(-(-timeline.length // (365 * DAY))))
     years = int(np.searchsorted(bounds, timeline.length))
     bounds = np.minimum(bounds[: years + 1], timeline.length)
     began = ~outages.censored_start
     year = np.where(began, np.searchsorted(bounds, outages.start, side="right") - 1, 0)
-    attempts, failed, connected = _calls(timeline, zone, bounds, calls_per_hour)
+    if calls_per_hour is None:
+        calls = Calls(no_calls(years), no_calls(1), {}, {})
+    else:
+        calls = sum_calls(timeline, zone, bounds, calls_per_hour, inbound)
     failures, failed_seconds, joint = _units(incidents, outages, timeline.length, mode_causes)
     return Summary(
         year_seconds=np.diff(bounds),
         downtime=np.diff(outages.down_before(bounds)),
         outages=tally(year, began.astype(np.float64), years),
         stage_seconds=np.stack([tally(year, outages.stages[:, stage], years) for stage in Stage], axis=1),
-        attempts=attempts,
-        failed=failed,
+        calls=calls.by_year,
+        busy_hour=calls.busy_hour,
         dropped=np.histogram(timeline.drop_at, bounds, weights=timeline.drop_calls)[0],
         lengths=outages.seconds[began & ~outages.censored_end].astype(np.float32),
         causes=_causes(timeline, outages),
@@ -179,7 +202,8 @@ def summarise(
         unit_failures=failures,
         unit_seconds=failed_seconds,
         unit_joint_seconds=joint,
-        connected=connected,
+        connected=calls.connected,
+        sounds=calls.sounds,
     )
 
 
@@ -189,77 +213,35 @@ def merge(summaries: Sequence[Summary]) -> Summary:
         raise ValueError(f"summaries(={len(summaries)}) must be at least one, and all of the same units")
     causes: dict[tuple[str, ...], CauseTotals] = {}
     connected: dict[Path, float] = {}
+    sounds: dict[Sound, Rated] = {}
     for summary in summaries:
         for names, (seconds, opened) in summary.causes.items():
             had = causes.get(names, CauseTotals(0.0, 0))
             causes[names] = CauseTotals(had.seconds + seconds, had.outages + opened)
         for path, calls in summary.connected.items():
             connected[path] = connected.get(path, 0.0) + calls
+        for sound, rated in summary.sounds.items():
+            add_rated(sounds, sound, rated)
     return Summary(
         **{name: np.concatenate([getattr(summary, name) for summary in summaries]) for name in _BY_YEAR},
         **{name: np.sum([getattr(summary, name) for summary in summaries], axis=0) for name in _BY_UNIT},
         causes=causes,
         unit_names=summaries[0].unit_names,
         unit_causes=summaries[0].unit_causes,
+        calls=joined([summary.calls for summary in summaries]),
+        busy_hour=joined([summary.busy_hour for summary in summaries]).total(),
         connected=connected,
+        sounds=sounds,
     )
 
 
-_BY_YEAR = (
-    *("year_seconds", "downtime", "outages", "stage_seconds", "attempts", "failed", "dropped"),
-    "lengths",
-)
+_BY_YEAR = ("year_seconds", "downtime", "outages", "stage_seconds", "dropped", "lengths")
 _BY_UNIT = ("unit_failures", "unit_seconds", "unit_joint_seconds")
 
 
 @lru_cache(maxsize=4)
 def _year_starts(zone: Zone, years: int) -> Floats:
     return zone.year_starts(years)
-
-
-def _calls(
-    timeline: Timeline, zone: Zone, bounds: Floats, calls_per_hour: Sequence[float] | None
-) -> tuple[Floats, Floats, dict[Path, float]]:
-    """Return calls offered and failed in each year, and connected calls by way."""
-    years = len(bounds) - 1
-    if calls_per_hour is None:
-        return np.zeros(years), np.zeros(years), {}
-    rate = np.asarray(calls_per_hour) / HOUR
-    start, end, condition = _gapless(timeline)
-    start, end, of = cut(start, end, np.union1d(zone.changes, bounds))
-    condition = condition[of]
-    spans = LocalSpans(zone, start, end)
-    year = np.searchsorted(bounds, start, side="right") - 1
-    offered = spans.integrate(rate[None], np.zeros(len(spans), dtype=np.intp))
-    failing = np.stack([row.failing for row in timeline.conditions])
-    failed = spans.integrate(failing * rate, condition)
-    branches = [branch for row in timeline.conditions for branch in row.branches]
-    connected: dict[Path, float] = {}
-    if branches:
-        count = np.array([len(row.branches) for row in timeline.conditions])
-        many = count[condition]
-        piece = np.repeat(np.arange(len(spans)), many)
-        nth = np.arange(len(piece)) - np.repeat(np.cumsum(many) - many, many)
-        which = np.repeat((np.cumsum(count) - count)[condition], many) + nth
-        shares = np.stack([branch.share for branch in branches])
-        calls = tally(which, spans.integrate(shares * rate, which, piece), len(branches))
-        for branch, connects in zip(branches, calls.tolist(), strict=True):
-            path = Path(branch.carrier, branch.attempts, branch.offset, branch.delay, branch.limit)
-            if connects > 0:
-                connected[path] = connected.get(path, 0.0) + connects
-    return tally(year, offered, years), tally(year, failed, years), connected
-
-
-def _gapless(timeline: Timeline) -> tuple[Floats, Floats, Index]:
-    """Return starts, ends and conditions of the whole record: its rows, and condition 0 between them."""
-    gap_start = np.concatenate(([0.0], timeline.end))
-    gap_end = np.concatenate((timeline.start, [timeline.length]))
-    real = gap_start < gap_end
-    start = np.concatenate((timeline.start, gap_start[real]))
-    order = np.argsort(start, kind="stable")
-    end = np.concatenate((timeline.end, gap_end[real]))[order]
-    condition = np.concatenate((timeline.condition, np.zeros(real.sum(), dtype=np.int32)))[order]
-    return start[order], end, condition.astype(np.intp)
 
 
 def _causes(timeline: Timeline, outages: Outages) -> dict[tuple[str, ...], CauseTotals]:

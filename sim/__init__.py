@@ -39,14 +39,17 @@ class PlacedCalls:
     calls: CallColumns
 
 
-def place_calls(tables: Tables, number: int, seconds: float, seed: int) -> PlacedCalls:
+def place_calls(
+    tables: Tables, number: int, seconds: float, seed: int, *, redials: bool = True
+) -> PlacedCalls:
     """Play the first `seconds` of a stream and place every call in it.
 
     The faults are those of the same stream in `simulate`; calls begin ten hold times before the record does,
-    so that channels are as full as they should be. Raises ValueError without traffic, carriers or routing.
+    so that channels are as full as they should be. Without `redials` no caller tries again. Raises ValueError
+    without traffic, carriers or routing.
     """
     stream = Stream(tables, _conditions(tables), seed, number)
-    calls = Calls(stream)
+    calls = Calls(stream, redials=redials)
     with _no_collection():
         timeline, incidents = stream.run(seconds)
     return PlacedCalls(Replication(number, 0, timeline, incidents), calls.columns())

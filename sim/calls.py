@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import simpy
 from simpy.events import Event
 
-from carriers.faults import Kind
 from carriers.routing import CallSetup, Outcome, Router
-from results.calls import CallColumns
-from sim.answers import Answer, answers
+from results.calls import CallColumns, CallRows
+from sim.answers import Answer, answers, delivered
+from sim.channels import Channels
+from sim.clock import Timer
 from sim.draws import Draw
+from sim.ears import Ears
 
 if TYPE_CHECKING:
     from sim.stream import Stream
@@ -21,6 +24,19 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 HOLDS_BEFORE = 10
 """Calls begin so many mean hold times before the record does."""
+NO_CHANNEL = 503
+UNREGISTERED = 480
+"""Temporarily unavailable (RFC 3261, 21.4.18)."""
+
+
+class Caller(NamedTuple):
+    """Who tries, and how often before."""
+
+    block: int
+    """Number of the block of our numbers that is called; -1: a call from us."""
+    redial: int
+    previous: int
+    """Row of the attempt before; -1: none."""
 
 
 class Calls:
@@ -28,10 +44,12 @@ class Calls:
 
     Calls arrive as a Poisson process at the hour's rate. An attempt meets the fault that its trunk shows when
     the INVITE is sent. A call takes a channel of a carrier from its first INVITE there until it leaves; a
-    carrier without a free channel, or past its calls per second, is skipped.
+    carrier without a free channel, or past its calls per second, is skipped. Calls to us come over the
+    carrier that has their numbers now, take its channels and are not hunted on. With `redials` a caller who
+    does not get through tries again, with the same chance each time.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, redials: bool = True) -> None:
         tables = stream.tables
         if tables.traffic is None or tables.routing is None or stream.trunks is None:
             raise ValueError("placing calls needs traffic, carriers and routing")
@@ -41,31 +59,34 @@ class Calls:
         self._policy = tables.routing
         self._trunks = stream.trunks
         self._router: Router = stream.trunks.router
+        self._carrier_of = [trunk.carrier for trunk in self._policy.trunks]
         self._rng = stream.random.generator("calls/arrivals")
         self._luck: Draw = stream.random.uniform("calls/luck")
         self._hold = stream.random.law(tables.traffic.hold_time, "calls/hold")
-        self._busy = [0] * len(self._policy.carriers)
-        self._second = [(-1, 0)] * len(self._policy.carriers)
+        self._direction: Draw = stream.random.uniform("calls/direction")
+        self._segments = 0 if tables.voice is None else len(tables.voice.segments)
+        self._blocks = list(accumulate(numbers.share for numbers in tables.numbers))
+        self._redial_share = tables.traffic.redial_share if redials else 0.0
+        self._redial_luck: Draw = stream.random.uniform("calls/redial")
+        after = tables.traffic.redial_after
+        self._redial_after = None if after is None else stream.random.law(after, "calls/redial_after")
+        self._channels = Channels(stream.env, self._policy, stream.trunks)
+        self._ears = Ears(stream)
         self._up: list[dict[simpy.Process, None]] = [{} for _ in self._policy.trunks]
+        self._talking = 0
         self._answers: dict[tuple[int, int], list[tuple[Answer, Draw | None]]] = {}
-        self._rows: list[tuple[float, float, int, int, int]] = []
-        self._dropped: list[tuple[float, int]] = []
+        self._rows = CallRows()
         stream.on_drop = self._drop
         stream.trunks.watch_real_calls()
         self._env.process(self._arrivals())
 
     def columns(self) -> CallColumns:
         """Give what was recorded, in order of the end of the setup."""
-        rows = np.asarray(self._rows, dtype=np.float64).reshape(-1, 5)
-        return CallColumns(
-            offered=rows[:, 0],
-            delay=rows[:, 1],
-            carrier=rows[:, 2].astype(np.int32),
-            attempts=rows[:, 3].astype(np.int32),
-            status=rows[:, 4].astype(np.int32),
-            dropped_at=np.asarray([at for at, _ in self._dropped]),
-            carriers=tuple(carrier.name for carrier in self._policy.carriers),
-        )
+        carriers = tuple(carrier.name for carrier in self._policy.carriers)
+        trunks = tuple(trunk.name for trunk in self._policy.trunks)
+        return self._rows.columns(self._carrier_of, carriers, trunks, self._ears.sounds)
+
+    # ---- arrivals
 
     def _arrivals(self) -> Generator[Event, None, None]:
         zone = self._stream.zone
@@ -79,77 +100,64 @@ class Calls:
             count = self._rng.poisson(rate * left)
             for at in np.sort(self._rng.random(count)).tolist():
                 yield self._env.timeout(max(now + at * left - self._env.now, 0.0))
-                self._env.process(self.place())
+                self._begin(Caller(self._called(), 0, -1))
             yield self._env.timeout(max(now + left - self._env.now, 1e-6))
 
-    def seize(self, carrier: int) -> bool:
-        """Take a channel, if one is free and the second has room."""
-        spec = self._policy.carriers[carrier]
-        if spec.channels is not None and self._busy[carrier] >= self._channels(carrier, spec.channels):
-            return False
-        if spec.calls_per_second is not None:
-            second = int(self._env.now // 1.0)
-            last, calls = self._second[carrier]
-            calls = calls + 1 if last == second else 1
-            if calls > spec.calls_per_second:
-                return False
-            self._second[carrier] = (second, calls)
-        self._busy[carrier] += 1
-        return True
+    def _called(self) -> int:
+        """Draw the block of our numbers that a call is to; -1: it is from us."""
+        inbound = self._traffic.inbound
+        if not inbound or self._direction() >= inbound:
+            return -1
+        chance = self._luck() * self._blocks[-1]
+        return next(block for block, up_to in enumerate(self._blocks) if chance < up_to)
 
-    def _channels(self, carrier: int, channels: int) -> int:
-        left = 0.0
-        trunks = self._policy.carriers[carrier].trunks
-        for trunk in trunks:
-            fault = self._trunks.fault(trunk)
-            capacity = fault is not None and fault.kind is Kind.CAPACITY
-            left += fault.channels_left if fault is not None and capacity else 1.0
-        return round(channels * left / len(trunks))
+    def _begin(self, caller: Caller) -> None:
+        self._env.process(self._place(caller) if caller.block < 0 else self._receive(caller))
 
-    def release(self, carrier: int | None) -> None:
-        """Give a channel back."""
-        if carrier is not None:
-            self._busy[carrier] -= 1
+    def _fail(self, caller: Caller, offered: float, attempts: int, status: int, *, blocked: bool) -> None:
+        """Record a call that did not connect; its caller may try again."""
+        row = -1
+        if offered >= 0.0:
+            row = self._rows.set_up(
+                offered, caller.block >= 0, self._env.now - offered, -1, attempts, status, blocked, -1,
+                caller.redial, caller.previous,
+            )  # fmt: skip
+        if self._redial_share and self._redial_luck() < self._redial_share:
+            after = 0.0 if self._redial_after is None else self._redial_after()
+            again = Caller(caller.block, caller.redial + 1, row)
+            Timer(self._env, after, lambda timer: self._begin(timer.value), again)
 
-    def answer(self, trunk: int) -> tuple[Answer, Draw | None]:
-        """Draw how a trunk answers an INVITE now."""
-        key = (trunk, self._trunks.code_of_fault(trunk))
-        found = self._answers.get(key)
-        if found is None:
-            carrier = self._policy.carriers[self._policy.trunks[trunk].carrier]
-            found = self._answers[key] = [
-                (a, None if a.delay is None else self._stream.random.law(a.delay, f"calls/delay/{key}"))
-                for a in answers(
-                    self._trunks.fault(trunk), carrier.post_dial_delay, self._policy.progress_timeout
-                )
-            ]
-        chance = self._luck()
-        for answer, draw in found:
-            chance -= answer.chance
-            if chance < 0.0:
-                return answer, draw
-        return found[-1]
+    # ---- calls from us
 
-    def place(self) -> Generator[Event, None, None]:
-        """One call from its first INVITE to its end."""
+    def _place(self, caller: Caller) -> Generator[Event, None, None]:
+        """One call from us, from its first INVITE to its end."""
         env = self._env
         offered = env.now
         if not self._stream.platform_works:
-            self._record(offered, 0.0, -1, 0, 0)
+            self._fail(caller, offered, 0, 0, blocked=False)
             return
-        setup = self._router.set_up(offered, self._choice())
+        setup = CallSetup.start(self._policy, self._candidates(), offered)
         held: int | None = None
+        skipped = False
         while (trunk := setup.attempt) is not None:
-            carrier = self._policy.trunks[trunk].carrier
+            carrier = self._carrier_of[trunk]
             if carrier != held:
-                self.release(held)
-                held = carrier if self.seize(carrier) else None
+                if held is not None:
+                    self._channels.release(held)
+                held = carrier if self._channels.seize(carrier) else None
                 if held is None:
+                    skipped = True
                     setup = setup.skip(env.now)
                     continue
-            answer, draw = self.answer(trunk)
+            answer, draw = self._answer(trunk)
             if answer.connects:
-                yield from self._talk(offered, setup, trunk, carrier, draw)
+                delay = 0.0
+                if draw is not None:
+                    while (delay := draw()) > self._policy.progress_timeout:
+                        pass
+                    yield env.timeout(delay)
+                self._observe(trunk, failed=False)
+                yield from self._talk(caller, offered, setup.attempts, trunk)
                 return
             if answer.status is not None:
                 setup = setup.receive(answer.status, env.now)
@@ -158,50 +166,114 @@ class Calls:
                 yield env.timeout(waiting.deadline - env.now)
                 setup = waiting.expire(max(env.now, waiting.deadline))  # the sum may round below it
             self._observe(trunk, failed=setup.outcome is not Outcome.REFUSED)
-        self.release(held)
-        self._record(offered, env.now - offered, -1, setup.attempts, setup.status or 0)
+        if held is not None:
+            self._channels.release(held)
+        self._fail(caller, offered, setup.attempts, setup.status or 0, blocked=skipped)
 
-    def _talk(
-        self, offered: float, setup: CallSetup, trunk: int, carrier: int, draw: Draw | None
-    ) -> Generator[Event, None, None]:
-        env = self._env
-        limit = self._policy.progress_timeout
-        delay = 0.0
-        if draw is not None:
-            delay = draw()
-            while delay > limit:
-                delay = draw()
-            yield env.timeout(delay)
-        self._observe(trunk, failed=False)
-        self._record(offered, env.now - offered, carrier, setup.attempts, 200)
-        me = env.active_process
-        assert me is not None  # a running process is active
-        self._up[trunk][me] = None
-        try:
-            yield env.timeout(self._hold())
-        except simpy.Interrupt:
-            self._dropped.append((env.now, trunk))
-        self._up[trunk].pop(me, None)
-        self.release(carrier)
-
-    def _choice(self) -> int:
+    def _candidates(self) -> tuple[int, ...]:
+        """Draw among the lists of trunks that the router gives."""
         lists = self._router.candidates(self._env.now)
         if len(lists) == 1:
-            return 0
+            return lists[0][1]
         chance = self._luck() * sum(weight for weight, _ in lists)
-        for number, (weight, _) in enumerate(lists):
+        for weight, trunks in lists:
             chance -= weight
             if chance < 0.0:
-                return number
-        return len(lists) - 1
+                return trunks
+        return lists[-1][1]
+
+    def _answer(self, trunk: int) -> tuple[Answer, Draw | None]:
+        """Draw how a trunk answers an INVITE now."""
+        key = (trunk, self._trunks.code_of_fault(trunk))
+        found = self._answers.get(key)
+        if found is None:
+            carrier = self._policy.carriers[self._carrier_of[trunk]]
+            ways = answers(self._trunks.fault(trunk), carrier.post_dial_delay, self._policy.progress_timeout)
+            found = self._answers[key] = [
+                (a, None if a.delay is None else self._stream.random.law(a.delay, f"calls/delay/{key}"))
+                for a in ways
+            ]
+        chance = self._luck()
+        for way in found:
+            chance -= way[0].chance
+            if chance < 0.0:
+                return way
+        return found[-1]
 
     def _observe(self, trunk: int, failed: bool) -> None:
         if self._policy.failing_calls is not None:
             self._stream.call_seen(trunk, failed)
 
-    def _record(self, offered: float, delay: float, carrier: int, attempts: int, status: int) -> None:
+    # ---- calls to us
+
+    def _receive(self, caller: Caller) -> Generator[Event, None, None]:
+        """One call to us, from where its numbers live now to its end."""
+        offered = self._env.now
+        carrier = self._home(caller.block)
+        trunk = self._delivering(carrier) if self._stream.platform_works else None
+        if trunk is None:
+            self._fail(caller, offered, 0, 0, blocked=False)
+        elif not self._channels.take(carrier):
+            self._fail(caller, offered, 0, NO_CHANNEL, blocked=True)
+        elif not self._registered():
+            self._channels.release(carrier)
+            self._fail(caller, offered, 0, UNREGISTERED, blocked=False)
+        else:
+            yield from self._talk(caller, offered, 1, trunk)
+
+    def _home(self, block: int) -> int:
+        """Find the carrier that has a block of numbers now."""
+        numbers = self._stream.tables.numbers[block]
+        forwarded = self._stream.around.codes[self._segments + block]
+        return numbers.forwards.to if forwarded and numbers.forwards is not None else numbers.home
+
+    def _delivering(self, carrier: int) -> int | None:
+        """Draw the first trunk of a carrier over which a call to us comes through."""
+        for trunk in self._policy.carriers[carrier].trunks:
+            chance = delivered(self._trunks.fault(trunk))
+            if chance >= 1.0 or (chance > 0.0 and self._luck() < chance):
+                return trunk
+        return None
+
+    def _registered(self) -> bool:
+        """Draw whether the phone that is called has registered anew since the last failover."""
+        step = self._stream.around.codes[-1] if self._stream.tables.devices is not None else 0
+        return not step or self._luck() >= self._stream.conditions.unregistered(step)
+
+    # ---- calls in progress
+
+    def _talk(
+        self, caller: Caller, offered: float, attempts: int, trunk: int
+    ) -> Generator[Event, None, None]:
+        """A call that holds a channel, from its answer to its end."""
+        env = self._env
+        begun = env.now
+        self._talking += 1
+        heard = self._ears.hear(trunk, self._talking)
+        row = -1
         if offered >= 0.0:
-            self._rows.append((offered, delay, carrier, attempts, status))
+            row = self._rows.set_up(
+                offered, caller.block >= 0, begun - offered, trunk, attempts, 200, False, heard,
+                caller.redial, caller.previous,
+            )  # fmt: skip
+        me = env.active_process
+        assert me is not None  # a running process is active
+        up = self._up[trunk]
+        up[me] = None
+        dropped = False
+        try:
+            yield env.timeout(self._hold())
+        except simpy.Interrupt:
+            dropped = True
+        up.pop(me, None)
+        self._talking -= 1
+        self._channels.release(self._carrier_of[trunk])
+        if row >= 0:
+            self._rows.end(row, env.now - begun, dropped=dropped)
+        if heard >= 0 and self._policy.poor_calls is not None:
+            sound = self._ears.sound(heard)
+            if sound.one_way or sound.mos is not None:
+                self._stream.call_heard(trunk, sound.mos)
 
     def _drop(self, share: float, trunk: int | None) -> None:
         """Hang up calls in progress: all on a trunk, or a random share of all."""

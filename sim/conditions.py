@@ -32,6 +32,8 @@ DIGITS = 3
 """Of the chance that a watched attempt fails."""
 UNLIKELY = 1e-6
 """A watched trunk whose rule trips with less than this chance a call is not watched."""
+RARE = 1e-7
+"""Calls a second, some three a year: a trunk with fewer is not watched."""
 REGISTERING = 20
 """Steps in which phones come back after a failover."""
 
@@ -44,6 +46,8 @@ class Watch:
     chance: tuple[float, ...]
     """Rounded to `DIGITS`, so that few laws serve all hours."""
     delay: float
+    even: bool
+    """Whether the chance is the same in all hours."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class Conditions:
         first = 1 + self._trunks + self._segments
         registered = 1.0
         if self._tables.devices is not None and key[-1]:
-            registered = 1.0 - self._unregistered(key[-1])
+            registered = 1.0 - self.unregistered(key[-1])
         found = []
         for number, forwarded in zip(self._tables.numbers, key[first:], strict=False):
             carrier = number.home
@@ -180,7 +184,7 @@ class Conditions:
             found.append(Delivery(number.share, carrier, tuple(arrives), registered))
         return found
 
-    def _unregistered(self, step: int) -> float:
+    def unregistered(self, step: int) -> float:
         """Share of the phones that have not registered yet, on average over a step of registering."""
         devices = self._tables.devices
         assert devices is not None  # checked by the caller
@@ -279,7 +283,7 @@ class Conditions:
         blocks = zip(self._tables.numbers, forwarded, strict=False)
         names += [f"{number.name} forwarded" for number, code in blocks if code]
         if self._tables.devices is not None and key[-1]:
-            names.append(f"{100 * self._unregistered(key[-1]):.0f} % of the phones not registered")
+            names.append(f"{100 * self.unregistered(key[-1]):.0f} % of the phones not registered")
         return "; ".join(names) or "nominal"
 
     def _watches(self, tally: Tally, segments: list[Fault | None]) -> tuple[Watch | None, ...]:
@@ -298,11 +302,13 @@ class Conditions:
         return tuple(found) if any(found) else ()
 
     def _watch(self, rule: CallRule, calls: Floats, bad: Floats, delay: float) -> Watch | None:
-        chance = np.divide(bad, calls, out=zeros(), where=calls > 0)
+        chance = np.divide(bad, calls, out=zeros(), where=calls * self._rate > RARE)
+        # Hours without calls go with the others, so that nothing changes with them.
+        chance = np.where(calls * self._rate > RARE, chance, chance.max()).round(DIGITS)
         if special.bdtrc(rule.needed - 1, rule.of_last, chance.max()) <= UNLIKELY:
             return None
         rate = (calls * self._rate).round(12).tolist()
-        watch = Watch(tuple(rate), tuple(chance.round(DIGITS).tolist()), delay)
+        watch = Watch(tuple(rate), tuple(chance.tolist()), delay, bool((chance == chance[0]).all()))
         return self._watched.setdefault(watch, watch)
 
     def _poor(self, mos_below: float, tally: Tally, segments: list[Fault | None]) -> dict[int, Floats]:

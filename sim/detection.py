@@ -208,7 +208,8 @@ class WatchedCalls:
             if self._needs < ends:
                 self._timer = Timer(self._env, self._needs + watch.delay, self._trip)
                 return
-        self._timer = Timer(self._env, ends + 1e-3, self._next_hour)
+        if self._left is not None or not watch.even:
+            self._timer = Timer(self._env, ends + 1e-3, self._next_hour)
 
     def _draw(self, chance: float) -> int | None:
         law = self._laws.get(chance)

@@ -199,6 +199,14 @@ class Stream:
             self._learnt(trunk)
             back_again(self.env, router, trunk, self._learnt)
 
+    def call_heard(self, trunk: int, mos: float | None) -> None:
+        """Tell the router how a call sounded that has ended; None: one side heard nothing."""
+        assert self.trunks is not None  # calls are placed over trunks only
+        router = self.trunks.router
+        if router.observe_quality(trunk, mos, self.env.now):
+            self._learnt(trunk)
+            back_again(self.env, router, trunk, self._learnt)
+
     def _is_urgent(self, incident: Incident) -> bool:
         """Whether the service is down for want of this unit; a switchover ends before anybody is there."""
         unit = self.units[incident.unit]

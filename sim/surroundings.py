@@ -11,7 +11,7 @@ from sim.clock import Timer
 from sim.conditions import REGISTERING
 from sim.draws import Randomness
 from sim.recorder import Incident
-from sim.tables import Tables
+from sim.tables import Forwarding, Tables
 from sim.trunks import Trunks, severity
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Surroundings:
         """Until calls that a home carrier does not deliver are forwarded."""
         self.forwards = any(number.forwards for number in tables.numbers)
         self._failed = [False] * len(tables.numbers)
+        # By a fault's index; the last is for -1, which is none.
+        self._lost = [1.0 - delivered(fault) for fault in (*tables.faults, None)]
         self._luck = [random.uniform(f"numbers/{number.name}/forwarding") for number in tables.numbers]
         self._registering: Timer | None = None
         self._moved_by: Incident | None = None
@@ -71,17 +73,24 @@ class Surroundings:
     # ---- numbers
 
     def follow_trunks(self) -> None:
-        """See which home carriers have stopped to deliver, or deliver again."""
+        """See which home carriers have stopped to deliver, or deliver again.
+
+        Calls are forwarded after a delay, and at once for work that was announced.
+        """
         carriers = self._trunks.policy.carriers
         for number, block in enumerate(self._tables.numbers):
             if block.forwards is None:
                 continue
             lost = 1.0
             for trunk in carriers[block.home].trunks:
-                lost *= 1.0 - delivered(self._trunks.fault(trunk))
+                lost *= self._lost[self._trunks.code_of_fault(trunk)]
             failed = 1.0 - lost < UNDELIVERED
             if failed and not self._failed[number]:
-                self._waiting[number] = Timer(self._env, block.forwards.after, self._forward, number)
+                if all(self._trunks.drained(trunk) for trunk in carriers[block.home].trunks):
+                    # It was announced, and the numbers are moved for it beforehand.
+                    self._try_to_forward(number, block.forwards)
+                else:
+                    self._waiting[number] = Timer(self._env, block.forwards.after, self._forward, number)
             elif not failed and self._failed[number]:
                 self._waiting[number] = None
                 self._set(self._segments + number, 0)
@@ -94,11 +103,16 @@ class Surroundings:
         if timer is not self._waiting[number] or forwards is None:
             return
         self._waiting[number] = None
-        if self._luck[number]() < forwards.success:
-            self._set(self._segments + number, 1)
+        if self._try_to_forward(number, forwards):
             home = self._trunks.policy.carriers[self._tables.numbers[number].home]
             incident = self._trunks.last_incident(home.trunks[0])
             self._changed(incident, ClosedBy.REROUTING, self._env.now)
+
+    def _try_to_forward(self, number: int, forwards: Forwarding) -> bool:
+        works = self._luck[number]() < forwards.success
+        if works:
+            self._set(self._segments + number, 1)
+        return works
 
     # ---- phones
 

@@ -116,6 +116,10 @@ class Trunks:
             self.router.drain(trunk, self._drains[trunk] > 0)
             self.refresh(trunk, now)
 
+    def drained(self, trunk: int) -> bool:
+        """Whether a trunk is out of the routing for planned work."""
+        return self._drains[trunk] > 0
+
     def refresh(self, trunk: int, now: float) -> None:
         """Bring the code of a trunk up to date."""
         code = 2 * (self._shown[trunk] + 1) + self._health[trunk].up(now)

@@ -19,13 +19,6 @@ CLIFF = 0.2
 TOOTHLESS = 0.1
 """A window without any service that pays no more than this share of the fee has no teeth."""
 _SLACK = 1e-12
-_NEVER = {
-    "packet_loss": "packet loss by itself",
-    "latency": "latency by itself",
-    "jitter": "jitter by itself",
-    "asr": "chance that a callee answers",
-}
-"""Objectives that a simulation cannot assess, and what it does not know."""
 _BROAD = {
     "carrier": "faults of the carriers never count, however long; for most callers that is the service",
     "maintenance": "maintenance needs no notice, hours or quota, so any outage may be called that",
@@ -253,10 +246,9 @@ def _objectives(terms: Terms) -> Iterator[Advice]:
         what = ", ".join(sorted(scopes))
         yield Advice("objectives", f"a simulation knows {CORE_VOICE} only; it cannot assess {what}")
     for n, objective in enumerate(terms.objectives):
-        if objective.name in _NEVER and (objective.scope or terms.scope) == CORE_VOICE:
-            yield Advice(
-                f"objectives.{n}", f"a simulation cannot assess it: it knows no {_NEVER[objective.name]}"
-            )
+        if objective.name == "asr" and (objective.scope or terms.scope) == CORE_VOICE:
+            why = "it knows no chance that a callee answers"
+            yield Advice(f"objectives.{n}", f"a simulation cannot assess it: {why}")
 
 
 def _listed(terms: Terms, objectives: list[Objective]) -> str:

@@ -12,7 +12,7 @@ from results.timeline import Floats
 from results.weekly import Index
 from sla.assessment import Credits, Customer, Flags, Judged, Windows
 from sla.consistency import objective_of
-from sla.judging import SLACK, Case, View, highest_of, judge, members
+from sla.judging import SLACK, Case, View, highest_of, judge, members, slack_of
 from sla.remedies import Base, Bonus, CreditRule, DurationTier, Tier, Worth
 from sla.terms import RollingWindow, Terms
 from sla.windows import bounds, fee_months, settled_in
@@ -181,7 +181,7 @@ def rate(case: Case, rule: CreditRule, one: Judged, view: View, money: Money) ->
 
 def lies_in(tier: Tier, value: Floats, one: Judged) -> Flags:
     """Whether values lie in a tier."""
-    slack = SLACK[one.objective.unit]
+    slack = slack_of(one.objective)
     if tier.below is not None:
         least = -np.inf if tier.down_to is None else tier.down_to - slack
         return np.asarray((value < tier.below - slack) & (value >= least))
@@ -310,7 +310,7 @@ def _bonus(
     if one is None or one.not_assessed is not None:
         lacking[f"The bonus for {rule.objective}: the objective was not assessed."] = None
         return np.zeros(len(windows))
-    slack = SLACK[one.objective.unit]
+    slack = slack_of(one.objective)
     level = rule.better_than
     better = one.actual > level + slack if one.objective.higher_is_better else one.actual < level - slack
     share = np.where(better, rule.bonus * fee_months(one.windows), 0.0)

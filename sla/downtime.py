@@ -16,7 +16,7 @@ from sla.assessment import Customer, Downtime
 from sla.cells import NOTHING, clusters, highest, inside, union, weighted_before
 from sla.error_rate import Minutes
 from sla.exclusions import Conditions, Sorted, sort_rows
-from sla.outage_rows import Rows, by_error_rate, clocked, rows_of, unusable
+from sla.outage_rows import Rows, by_error_rate, clocked, note_untold, rows_of, unusable
 from sla.terms import Measured, Terms
 from sla.windows import zone_around
 
@@ -130,9 +130,10 @@ def count_downtime(terms: Terms, ledger: Ledger, customer: Customer, scope: str)
     why = unusable(measured, ledger, scope)
     minutes: Minutes | None = None
     if why is None:
+        note_untold(terms, ledger, notes)
         rows = clocked(rows, measured, ledger, notes)
         if measured.by == "error_rate":
-            rows, minutes = by_error_rate(rows, measured, ledger, scope, notes)
+            rows, minutes = by_error_rate(rows, terms, ledger, scope, notes)
         _note_missing(terms, ledger, customer, notes)
     else:
         rows = rows.only(np.zeros(len(rows.of), dtype=bool))

@@ -137,16 +137,19 @@ def _how(measured: Measured) -> str:
     if measured.by == "user_minutes":
         return "Minutes down are weighted by the users they hit."
     if measured.by == "call_success":
-        return "Not time but calls count: the share that did not fail."
+        return f"Not time but calls count: the share that is not {_failing(measured)}."
     if measured.by == "error_rate" and measured.over and measured.down_above:
-        calls = " or ".join(_CALLS[kind] for kind in measured.failing)
         partly = "" if measured.partial == "kept" else "; parts of them at the ends are dropped"
         few = f" of at least {measured.at_least}" if measured.at_least > 1 else ""
         return (
             f"Each {format_duration(measured.over)} is down in which more than "
-            f"{format_share(measured.down_above)}{few} attempts are {calls}{partly}."
+            f"{format_share(measured.down_above)}{few} attempts are {_failing(measured)}{partly}."
         )
     return "Time down counts."
+
+
+def _failing(measured: Measured) -> str:
+    return " or ".join(_CALLS[kind] for kind in measured.failing)
 
 
 def _requires(names: Iterable[str]) -> str:

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from results.ledger import CORE_VOICE, Ledger
+from results.ledger import CORE_VOICE, CallVolumes, Ledger
 from results.timeline import Floats
 from results.weekly import Index
 from sla.answers import Answered, answer_times, kept_by, lacks
 from sla.assessment import Customer, Flags, Judged, Windows
 from sla.cells import inside
 from sla.downtime import Counted, Found, count_downtime
-from sla.objectives import Notification, Objective, PostDialDelay
+from sla.failing import excused_share, failing_share, spoilers
+from sla.objectives import Jitter, Latency, Ner, Notification, Objective, PostDialDelay
 from sla.terms import RollingWindow, Terms
-from sla.volumes import Volumes, connected, late_percentile
+from sla.voice import SOUND, Voice, measured_of, sums_of
+from sla.volumes import Volumes, added_up, late_percentile, ways_of
 from sla.windows import windows_of, zone_around
 
 View = Literal["eligible", "claimed"]
 """Whether all downtime after exclusions counts, or that which can be claimed."""
 SLACK = {"share": 1e-11, "seconds": 1e-4, "number": 1e-9}
-"""How far a value may miss a level by rounding alone; the record has milliseconds."""
+"""How far a value may miss a level by rounding alone; the record has times in milliseconds."""
+_FINE = 1e-9
+"""The same for means of times that packets take."""
 _LATE_SHARE = 0.95
 _NO_CALLS = "the record has no numbers of calls"
-_UNKNOWN = {
-    "mos": "voice quality (MOS)",
-    "poor_calls": "voice quality (MOS)",
-    "asr": "answered calls",
-    "packet_loss": "packet loss",
-    "latency": "latency",
-    "jitter": "jitter",
-}
-"""Objectives about what no record has yet."""
 
 
 class CannotJudgeError(Exception):
@@ -115,11 +110,11 @@ def _measured(case: Case, objective: Objective, view: View) -> tuple[Windows, Fl
     lacking = set(case.terms.requires) | ({objective.requires} if objective.requires else set())
     if missing := sorted(lacking - case.customer.has):
         raise CannotJudgeError(f"it holds only for a customer who has {' and '.join(missing)}")
-    if objective.name in _UNKNOWN:
-        raise CannotJudgeError(f"the record has no {_UNKNOWN[objective.name]}")
+    if objective.name == "asr":
+        raise CannotJudgeError("the record has no answered calls")
     if isinstance(objective, Answered):
         return _of_requests(case, objective)
-    if objective.name in ("post_dial_delay", "ner"):
+    if isinstance(objective, PostDialDelay | Ner | Voice):
         return _of_calls(case, objective, view)
     return _of_outages(case, objective, view)
 
@@ -158,7 +153,7 @@ def _of_outages(case: Case, objective: Objective, view: View) -> tuple[Windows, 
 def availability(case: Case, down: Counted, weight: Floats, windows: Windows) -> Floats:
     """Share of each window that is not down, after what is excluded; NaN where nothing is left of it."""
     if case.terms.measured.by == "call_success":
-        return call_success(case, down, weight, windows)
+        return call_success(case, down, weight, windows, case.terms.measured.failing)
     length = windows.end - windows.start
     seconds = down_seconds(case, down, weight, windows)
     left = length - excluded_seconds(case, down, windows)
@@ -185,18 +180,23 @@ def down_seconds(case: Case, down: Counted, weight: Floats, windows: Windows) ->
     return np.where(seconds >= measured.min_outage - SLACK["seconds"], seconds, 0.0)
 
 
-def call_success(case: Case, down: Counted, weight: Floats, windows: Windows) -> Floats:
-    """Share of the calls offered in each window that the network did not fail (ITU-T E.425 NER).
+def call_success(case: Case, down: Counted, weight: Floats, windows: Windows, kinds: Sequence[str]) -> Floats:
+    """Share of the calls offered in each window that are not failing ones of these kinds.
 
-    Calls of excluded time are left out, or taken as good; failures of outages without `weight` are good.
+    Calls of excluded time, or spoilt by what is excluded, are left out, or taken as good; failures of
+    outages without `weight` are good.
     """
+    calls = _calls(case)
+    names = spoilers(case.terms.excludes, calls)
     volumes = _volumes(case, windows.start, windows.end, down.cells.start, down.cells.end)
     dropped = inside(down.where(down.counted * (weight == 0)), volumes.start)
     excluded = inside(down.where(down.counted * (down.eligible == 0)), volumes.start)
-    failed = np.where(dropped, 0.0, volumes.failed())
+    failing = volumes.of([failing_share(condition, kinds, names) for condition in calls.conditions])
+    failed = np.where(dropped, 0.0, failing)
     offered = volumes.offered()
     if case.terms.excluded_time == "out_of_both":
-        offered = np.where(excluded, 0.0, offered)
+        left_out = volumes.of([excused_share(condition, kinds, names) for condition in calls.conditions])
+        offered = np.where(excluded, 0.0, offered - left_out)
     lost, all_calls = (
         volumes.before(calls, windows.end) - volumes.before(calls, windows.start)
         for calls in (failed, offered)
@@ -205,11 +205,12 @@ def call_success(case: Case, down: Counted, weight: Floats, windows: Windows) ->
 
 
 def gross_call_success(case: Case, windows: Windows) -> Floats:
-    """Share of the calls offered in each window that did not fail, whatever the terms exclude."""
+    """Share of the calls offered in each window that were not failing ones by the scenario's own rule."""
     volumes = _volumes(case, windows.start, windows.end)
+    failing = volumes.of([condition.failing for condition in _calls(case).conditions])
     lost, offered = (
         volumes.before(calls, windows.end) - volumes.before(calls, windows.start)
-        for calls in (volumes.failed(), volumes.offered())
+        for calls in (failing, volumes.offered())
     )
     return 1 - _ratio(lost, offered)
 
@@ -225,9 +226,14 @@ def highest_of(values: Floats, first: Index, last: Index) -> Floats:
     return kept_by(values, first, last, 1.0)
 
 
+def slack_of(objective: Objective) -> float:
+    """How far a value of an objective may miss a level by rounding alone."""
+    return _FINE if isinstance(objective, Latency | Jitter) else SLACK[objective.unit]
+
+
 def worse(value: Floats, level: float, objective: Objective) -> Flags:
     """Whether values lie on the wrong side of a level by more than rounding; NaN does not."""
-    slack = SLACK[objective.unit]
+    slack = slack_of(objective)
     return np.asarray(value < level - slack if objective.higher_is_better else value > level + slack)
 
 
@@ -243,24 +249,56 @@ def _of_calls(case: Case, objective: Objective, view: View) -> tuple[Windows, Fl
     if (scope := objective.scope or case.terms.scope) != CORE_VOICE:
         raise CannotJudgeError(f"the record has no calls of {scope}")
     windows = case.windows(objective)
-    if not isinstance(objective, PostDialDelay):
+    if isinstance(objective, Ner):
         down = case.downtime(objective.scope)
-        return windows, call_success(case, down, getattr(down, view), windows)
-    ledger, at = case.ledger, np.unique(np.concatenate((windows.start, windows.end)))
-    if ledger.calls is None:
-        raise CannotJudgeError(_NO_CALLS)
-    ways, before = connected(ledger.calls, ledger.start, ledger.end, at)
-    calls = before[np.searchsorted(at, windows.end)] - before[np.searchsorted(at, windows.start)]
-    delay = late_percentile(ways, np.maximum(calls, 0.0), _LATE_SHARE, objective.target)
+        return windows, call_success(case, down, getattr(down, view), windows, ("not_connected",))
+    if isinstance(objective, Voice):
+        return windows, _of_voice(case, objective, windows)
+    ways, shares = ways_of(_calls(case))
+    calls = _in_windows(case, objective, windows, shares, slice(None))
+    delay = late_percentile(ways, calls, _LATE_SHARE, objective.target)
     if delay is None:
         raise CannotJudgeError("the record does not tell how long all calls took to ring")
     return windows, delay
 
 
-def _volumes(case: Case, *at: Floats) -> Volumes:
+def _of_voice(case: Case, objective: Voice, windows: Windows) -> Floats:
+    """Measure how the connected calls of each window sounded."""
+    calls, terms = case.ledger.calls, case.terms
+    sums = None
+    if calls is not None:
+        names, as_good = spoilers(terms.excludes, calls), terms.excluded_time == "counts_as_up"
+        sums = sums_of(objective, calls, names, as_good)
+    if sums is None:
+        raise CannotJudgeError(f"the record has no {SOUND[objective.name]}")
+    return measured_of(objective, _in_windows(case, objective, windows, *sums))
+
+
+def _in_windows(
+    case: Case, objective: Objective, windows: Windows, shares: Floats, left_out: slice
+) -> Floats:
+    """Add up shares of the calls offered in each window, (w, p); columns `left_out` without excluded time."""
+    ledger, down = case.ledger, case.downtime(objective.scope)
+    excluded = down.where(down.counted * (down.eligible == 0))
+    edges = np.clip(np.concatenate((excluded.start, excluded.end)), ledger.start, ledger.end)
+    at = np.unique(np.concatenate((windows.start, windows.end, edges)))
+    before = added_up(_calls(case), ledger.start, ledger.end, at, shares)
+    if len(edges):
+        pieces = np.diff(before, axis=0)
+        pieces[inside(excluded, at[:-1]), left_out] = 0.0
+        before[1:] = before[:1] + np.cumsum(pieces, axis=0)
+    found = before[np.searchsorted(at, windows.end)] - before[np.searchsorted(at, windows.start)]
+    return np.maximum(found, 0.0)
+
+
+def _calls(case: Case) -> CallVolumes:
     if case.ledger.calls is None:
         raise CannotJudgeError(_NO_CALLS)
-    return Volumes(case.ledger.calls, case.ledger.start, case.ledger.end, np.unique(np.concatenate(at)))
+    return case.ledger.calls
+
+
+def _volumes(case: Case, *at: Floats) -> Volumes:
+    return Volumes(_calls(case), case.ledger.start, case.ledger.end, np.unique(np.concatenate(at)))
 
 
 def _notified(case: Case, found: Found) -> Floats:

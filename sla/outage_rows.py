@@ -13,7 +13,8 @@ from results.weekly import Index
 from sla.assessment import Customer, Flags
 from sla.cells import NOTHING, clusters, groups, inside, union
 from sla.error_rate import Grid, Minutes, down_minutes
-from sla.terms import Measured
+from sla.failing import by_rule, spoilers, untold
+from sla.terms import Measured, Terms
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ def unusable(measured: Measured, ledger: Ledger, scope: str) -> str | None:
     return None
 
 
+def note_untold(terms: Terms, ledger: Ledger, notes: dict[str, None]) -> None:
+    """Say which failing calls of the terms cannot be told from the record."""
+    by_calls = terms.measured.by in ("error_rate", "call_success")
+    if by_calls and (unknown := untold(ledger.calls, terms.measured.failing)):
+        notes[f"Calls with {' or '.join(unknown)}: the record does not tell them from good ones."] = None
+
+
 def clocked(rows: Rows, measured: Measured, ledger: Ledger, notes: dict[str, None]) -> Rows:
     """Start and stop the contract's clock."""
     clock = measured.clock
@@ -108,18 +116,17 @@ def _is_last(rows: Rows, until: Floats) -> Flags:
 
 
 def by_error_rate(
-    rows: Rows, measured: Measured, ledger: Ledger, scope: str, notes: dict[str, None]
+    rows: Rows, terms: Terms, ledger: Ledger, scope: str, notes: dict[str, None]
 ) -> tuple[Rows, Minutes]:
     """Find the minutes that are down by the error rate, and give the rows whole minutes."""
+    measured = terms.measured
     assert measured.down_above is not None
     grid = Grid.of(measured)
-    unknown = sorted(set(measured.failing) - {"not_connected"})
-    if unknown:
-        notes[f"Calls with {' or '.join(unknown)}: the record does not tell them from good ones."] = None
     if measured.clock.to == "ticket_closed":
         notes["The clock until ticket_closed: minutes in which calls connect are not down."] = None
     if ledger.calls is not None and scope == CORE_VOICE:
-        minutes = down_minutes(measured, ledger.calls, ledger.start, ledger.end)
+        calls = by_rule(ledger.calls, measured.failing, spoilers(terms.excludes, ledger.calls))
+        minutes = down_minutes(measured, calls, ledger.start, ledger.end)
         start, end = rows.start, grid.ceil(rows.end)
         start = np.where(start == rows.column("start"), grid.floor(start), start)
         carried = minutes.carried

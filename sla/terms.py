@@ -162,7 +162,7 @@ class Measured(Model):
     partial: Literal["kept", "dropped"] = "kept"
     """error_rate: what becomes of a minute at either end that is down only in part."""
     failing: Some[Literal["not_connected", "one_way_audio", "poor_audio"]] = ("not_connected",)
-    """What makes a call a failing one."""
+    """error_rate, call_success: what makes a call a failing one; poor by the scenario's own limit."""
     min_outage: SecondsOrZero = 0.0
     """Shorter ones do not count."""
     counts: Literal["whole", "excess"] = "whole"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ import numpy as np
 from carriers.calendars import HOUR, WEEK, Zone
 from carriers.laws import Fixed, Law
 from results.ledger import CallVolumes
-from results.timeline import HOURS_PER_WEEK, Floats, Ints
+from results.timeline import HOURS_PER_WEEK, Condition, Floats, Ints
 from results.weekly import Index, LocalSpans, cut
+from sla.remembered import remembered
 from sla.windows import zone_around
 
 _KNOTS = 700
@@ -31,20 +33,8 @@ class Volumes:
     """Stretches of one condition that fill [start, end) and end at each of the instants `at`, sorted."""
 
     def __init__(self, calls: CallVolumes, start: float, end: float, at: Floats) -> None:
-        self._calls = calls
         zone = zone_around(calls.timezone, start, end)
-        condition = np.zeros(2 * len(calls.start) + 1, dtype=np.intp)
-        condition[1::2] = calls.condition
-        begins = np.empty(len(condition))
-        ends = np.empty(len(condition))
-        begins[0], begins[1::2], begins[2::2] = start, calls.start, calls.end
-        ends[-1], ends[1::2], ends[:-1:2] = end, calls.end, calls.start
-        real = np.maximum(begins, start) < np.minimum(ends, end)
-        begins, ends, condition = (
-            np.maximum(begins, start)[real],
-            np.minimum(ends, end)[real],
-            condition[real],
-        )
+        begins, ends, condition = calls.everywhere(start, end)
         cuts = np.unique(np.concatenate((at, zone.origin + zone.changes)))
         self.start, self.end, of = cut(begins, ends, cuts)
         self.condition = condition[of]
@@ -55,23 +45,46 @@ class Volumes:
         """Calls offered in each stretch."""
         return self._spans.integrate(self._rate[None], np.zeros(len(self.start), dtype=np.intp))
 
-    def failed(self) -> Floats:
-        """Offered calls that failed in each stretch."""
-        failing = np.stack([condition.failing for condition in self._calls.conditions])
-        return self._spans.integrate(failing * self._rate, self.condition)
+    def of(self, shares: Sequence[Floats]) -> Floats:
+        """Offered calls of each stretch that are of these shares, (168,) for each condition."""
+        return self._spans.integrate(np.stack(shares) * self._rate, self.condition)
 
     def before(self, calls: Floats, t: Floats) -> Floats:
         """Calls of the stretches before each of the instants that they end at."""
         return np.concatenate(([0.0], np.cumsum(calls)))[np.searchsorted(self.start, t)]
 
 
-def connected(calls: CallVolumes, start: float, end: float, at: Floats) -> tuple[tuple[Way, ...], Floats]:
-    """Return the ways in which calls connected, and how many did before each instant: (len(at), p).
+def ways_of(calls: CallVolumes) -> tuple[tuple[Way, ...], Floats]:
+    """Return the ways in which calls connect, with the shares of the offered ones: (conditions, 168, p).
 
-    The instants are sorted, and within [start, end). Calls are counted as if all were nominal, and then what
+    Calls to us are left out: how long they ring is not ours.
+    """
+    # In an order of their own, so that streams of one scenario find each other's distributions.
+    ways = sorted({way for condition in calls.conditions for way in _ways(condition)}, key=repr)
+    index = {way: number for number, way in enumerate(ways)}
+    shares = np.zeros((len(calls.conditions), HOURS_PER_WEEK, len(ways)))
+    for number, condition in enumerate(calls.conditions):
+        for way, share in _ways(condition).items():
+            shares[number, :, index[way]] = share
+    return tuple(ways), shares
+
+
+@remembered
+def _ways(condition: Condition) -> dict[Way, Floats]:
+    """Tell the ways in which calls from us connect, with the share of the offered ones: (168,) each."""
+    found: dict[Way, list[Floats]] = {}
+    for branch in condition.branches:
+        if not branch.inbound:
+            found.setdefault(Way(branch.offset, branch.delay, branch.limit), []).append(branch.share)
+    return {way: np.asarray(np.sum(shares, axis=0)) for way, shares in found.items()}
+
+
+def added_up(calls: CallVolumes, start: float, end: float, at: Floats, shares: Floats) -> Floats:
+    """Add up shares of the offered calls, (conditions, 168, p), before each instant: (len(at), p).
+
+    The instants are sorted, and within [start, end]. Calls are counted as if all were nominal, and then what
     the other conditions make of them is added.
     """
-    ways, shares = _ways(calls)
     table = shares * (np.asarray(calls.calls_per_hour) / HOUR)[:, None]
     zone = zone_around(calls.timezone, start, end)
     cuts = np.unique(np.concatenate((at, zone.origin + zone.changes)))
@@ -81,24 +94,7 @@ def connected(calls: CallVolumes, start: float, end: float, at: Floats) -> tuple
     (row,) = np.nonzero((calls.condition > 0) & (calls.end > start) & (calls.start < end))
     begins, ends, of = cut(np.maximum(calls.start[row], start), np.minimum(calls.end[row], end), cuts)
     beyond = _integrated(zone, begins, ends, table - table[0], calls.condition[row[of]])
-    return ways, found + _before(beyond, begins, at)
-
-
-def _ways(calls: CallVolumes) -> tuple[tuple[Way, ...], Floats]:
-    """Return all ways, and the shares of the offered calls that connect so: (conditions, 168, p)."""
-    pairs = [
-        (number, Way(branch.offset, branch.delay, branch.limit), branch.share)
-        for number, condition in enumerate(calls.conditions)
-        for branch in condition.branches
-    ]
-    # In an order of their own, so that streams of one scenario find each other's distributions.
-    ways = sorted({way for _, way, _ in pairs}, key=repr)
-    index = {way: number for number, way in enumerate(ways)}
-    shares = np.zeros((len(calls.conditions), len(ways), HOURS_PER_WEEK))
-    if pairs:
-        numbers, taken, share = zip(*pairs, strict=True)
-        np.add.at(shares, (list(numbers), [index[way] for way in taken]), np.stack(share))
-    return tuple(ways), np.ascontiguousarray(shares.transpose(0, 2, 1))
+    return found + _before(beyond, begins, at)
 
 
 def _integrated(zone: Zone, start: Floats, end: Floats, table: Floats, which: Index | Ints) -> Floats:

@@ -78,7 +78,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with asyncio.Runner() as runner:
-        opened = Lab(runner, Workers(2), LabCarrier(Answers(ring=0.3, talk=1.2)))
+        opened = Lab(runner, Workers(2), LabCarrier(answers=Answers(ring=0.3, talk=1.2)))
         started = (opened.workers.__aenter__(), opened.carrier.__aenter__())
         runner.run(all_of(*started))
         yield opened
@@ -342,4 +342,4 @@ def test_no_process_outlives_one_that_was_killed(tmp_path: Path):
         [sys.executable, str(script)], capture_output=True, text=True, timeout=30.0, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    assert len(done.stdout.split()) == 3
+    assert len(done.stdout.split()) == 2

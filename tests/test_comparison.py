@@ -65,6 +65,22 @@ def test_calls_are_compared_where_all_have_them():
     assert "Failed calls per million" in side_by_side.comparison(compared)
 
 
+def test_voice_is_compared_where_all_have_it():
+    path = ROOT / "scenarios" / "single-carrier.yaml"
+    better, worse = (callsim.load(path, [f"traffic.codec={codec}"]) for codec in ("G.711_with_PLC", "G.729"))
+    compared = callsim.compare([better, worse, path], years=6, names=["better", "worse", "mute"])
+    (voice, mute) = compared.differences
+    means = [result.mos.mean.value for result in compared.results[:2]]
+    assert voice["mos"].value == pytest.approx(means[1] - means[0])
+    assert voice["mos"].value < 0
+    assert "poor_share" in voice
+    assert "mos" not in mute
+    text = side_by_side.comparison(compared)
+    assert "MOS, mean" in text
+    swept = side_by_side.sweep(compared, ["traffic.codec"], 120)
+    assert f"{means[1]:.2f}" in next(line for line in swept.splitlines() if line.startswith("worse"))
+
+
 @pytest.mark.parametrize(
     ("low", "high", "clear"), [(1.0, 2.0, True), (-2.0, -1.0, True), (-1.0, 1.0, False), (None, None, False)]
 )

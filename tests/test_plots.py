@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -7,15 +8,35 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import callsim
+from callsim.hearing import Voice
 from callsim.sweeps import sweep_plot
+from results.estimates import Estimate
+from results.hearing import Rated, Sound
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
+PLOTS = ("causes", "downtime", "mos", "stages", "year")
 ONE_UNIT = Path(__file__).parent / "oracles" / "one-unit.yaml"
 
 
 @pytest.fixture(scope="module")
 def result() -> callsim.Result:
     return callsim.simulate(SCENARIOS / "five-nines.yaml", years=40, seed=3)
+
+
+@pytest.fixture(scope="module")
+def heard(result) -> callsim.Result:
+    """As if its calls had been rated: 2 % of them are poor."""
+    sounds = {
+        Sound("atlantic", False, "MOS-CQE", 4.4, ""): Rated(98.0, 431.2),
+        Sound("atlantic", False, "MOS-CQE", 2.7, "lan"): Rated(0.5, 1.35),
+        Sound("atlantic", False, "MOS-CQE", 3.1, "atlantic/poor_audio"): Rated(1.5, 4.65),
+        Sound("boreal", False, "MOS-CQEW", 1.5, "lan"): Rated(7.0, 10.5),
+    }
+    some = Estimate(0.02, 0.01, 0.03, 0.95, 40)
+    causes = [("atlantic/poor_audio", 0.75), ("lan", 0.25)]
+    voice = Voice("MOS-CQE", 3.6, 0.9, some.scaled(200.0), some, [], [], causes)
+    summary = replace(result.study.summary, sounds=sounds)
+    return replace(result, mos=voice, study=replace(result.study, summary=summary))
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +50,11 @@ def test_every_plot_is_written_the_same_twice(result, tmp_path):
         (tmp_path / name).mkdir()
         result.plot.save(tmp_path / name)
     files = sorted(file.name for file in (tmp_path / "one").iterdir())
-    kinds = [f"{plot}.{kind}" for plot in ("causes", "downtime", "stages", "year") for kind in ("png", "svg")]
+    kinds = [f"{plot}.{kind}" for plot in PLOTS for kind in ("png", "svg")]
     assert files == kinds
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    for plot in ("causes", "downtime", "stages", "year"):
+    for plot in PLOTS:
         image = imread(tmp_path / "one" / f"{plot}.png")
         assert image.std() > 0.01
         assert ET.parse(tmp_path / "one" / f"{plot}.svg").getroot().tag.endswith("svg")
@@ -81,7 +102,7 @@ def test_the_bad_year_is_at_its_quantile(result):
     assert f"{inside.sum()} outages" in ax.get_title()
 
 
-@pytest.mark.parametrize("plot", ["downtime", "causes", "stages", "year"])
+@pytest.mark.parametrize("plot", PLOTS)
 def test_plots_draw_on_axes_of_one_s_own(result, plot):
     mine = Figure().subplots()
     assert getattr(result.plot, plot)(mine) is mine
@@ -90,6 +111,22 @@ def test_plots_draw_on_axes_of_one_s_own(result, plot):
 def test_nothing_to_see_is_no_trouble(quiet, tmp_path):
     quiet.plot.save(tmp_path)
     assert {file.stem for file in tmp_path.iterdir()} == {"downtime", "year"}
+
+
+def test_mos_rises_to_all_calls_of_its_scale(heard):
+    ax = heard.plot.mos()
+    everyone, worst, second = ax.lines
+    assert list(everyone.get_xdata()) == [2.7, 2.7, 3.1, 4.4]
+    assert list(everyone.get_ydata())[1:] == pytest.approx([0.5, 2.0, 100.0])
+    assert worst.get_label().startswith("atlantic/poor_audio: 75 %")
+    assert list(worst.get_ydata())[-1] == pytest.approx(1.5)
+    assert list(second.get_ydata())[-1] == pytest.approx(0.5)
+    assert "MOS-CQE" in ax.get_xlabel()
+
+
+def test_without_a_mos_there_is_no_plot_of_it(quiet):
+    with pytest.raises(ValueError, match=r"traffic\.codec"):
+        quiet.plot.mos()
 
 
 def test_a_year_that_was_not_kept_is_not_drawn():

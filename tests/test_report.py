@@ -6,6 +6,8 @@ import pytest
 
 import callsim
 from callsim import figures, report
+from callsim.call_rows import call_rows
+from callsim.hearing import BusyHour, CarrierVoice, Direction, Voice
 from results.estimates import Estimate
 from sla.objectives import Availability, Downtime, Mtbf, Mttr
 
@@ -160,3 +162,109 @@ def test_a_notebook_gets_tables(result):
     named = replace(result, scenario=result.scenario.model_copy(update={"name": "<b>"}))
     assert "<b> achieves" not in named._repr_html_()
     assert "&lt;b&gt; achieves" in named._repr_html_()
+
+
+NARROW = Voice(
+    scale="MOS-CQE",
+    poor_below=3.6,
+    calls_share=0.9,
+    mean=estimate(4.2083, 4.1712, 4.2441),
+    poor_share=estimate(0.01312, 0.01201, 0.01433),
+    distribution=[(2.7, 0.0131), (4.2, 0.9869)],
+    by_carrier=[CarrierVoice("atlantic", "outbound", 4.2, 0.0131, 1.0)],
+    poor_by_cause=[("atlantic/poor_audio", 0.6), ("access/congestion", 0.2), ("lan", 0.15), ("mobile", 0.05)],
+)
+WIDE = replace(NARROW, scale="MOS-CQEW", calls_share=0.1, poor_by_cause=[])
+BUSY = BusyHour("Mon 10:00", 1800.0, 0.98, 0.015, 4.1, 0.02)
+FARES = Direction(estimate(0.99991, 0.99988, 0.99993), estimate(0.9999, 0.9998, 0.99995))
+
+
+@pytest.fixture(scope="module")
+def heard(result) -> callsim.Result:
+    """A result that has all there is to tell of calls."""
+    return replace(
+        result,
+        mos=NARROW,
+        directions={"outbound": FARES, "inbound": FARES},
+        busy_hour=BUSY,
+        dpm=estimate(9000.0, 8100.0, 9900.0),
+        blocked_per_million=estimate(7000.0, 6100.0, 7900.0),
+        one_way_per_million=estimate(150.0, 130.0, 170.0),
+    )
+
+
+@pytest.fixture(scope="module")
+def plain() -> callsim.Result:
+    return callsim.simulate(SCENARIOS / "single-carrier.yaml", years=6)
+
+
+def row_of(result: callsim.Result, name: str, brief: bool = False) -> str:
+    return dict(report.rows_of(result, brief))[name]
+
+
+def test_voice_is_told_in_one_row(heard):
+    assert row_of(heard, "Voice") == (
+        "MOS-CQE 4.21 (4.17..4.24) mean, 1.31 % (1.20..1.43 %) of calls poor (below 3.6): "
+        "atlantic/poor_audio 60 %, access/congestion 20 %, lan 15 %, 1 more 5.0 %; 90 % of calls are rated"
+    )
+    assert row_of(heard, "Voice", brief=True) == (
+        "MOS-CQE 4.21, 1.3 % of calls poor, most by atlantic/poor_audio"
+    )
+
+
+def test_the_other_scale_is_told_apart(heard):
+    text = row_of(replace(heard, mos=replace(NARROW, other=WIDE)), "Voice")
+    assert text.endswith("; MOS-CQEW 4.21 (4.17..4.24) mean, 1.31 % (1.20..1.43 %) poor, in 10 % of calls")
+
+
+def test_calls_that_fail_say_how_many_are_blocked(heard):
+    assert row_of(heard, "Per million").startswith("9,000 (8,100..9,900) calls fail, 7,000 (6,100..7,900) of")
+    assert row_of(heard, "Per million").endswith(" are dropped, 150 (130..170) have one-way audio")
+    few = replace(heard, blocked_per_million=estimate(80.0, 70.0, 90.0))
+    assert "blocked" not in row_of(few, "Per million")
+
+
+def test_directions_are_told_where_there_are_two(heard, plain):
+    assert row_of(heard, "  by direction") == (
+        "outbound 99.9910 % (99.9880..99.9930 %), inbound 99.9910 % (99.9880..99.9930 %)"
+    )
+    assert "direction" not in " ".join(name for name, _ in report.rows_of(plain))
+
+
+def test_the_busy_hour_is_told_where_it_is_worse(heard):
+    told = "Mon 10:00, 1,800 calls: 2.0 % fail, 1.5 % are blocked, MOS 4.10, 2.0 % poor"
+    assert row_of(heard, "Busy hour") == told
+    like_all = replace(BUSY, blocked_share=0.0071, poor_share=0.0132)
+    assert "Busy hour" not in dict(call_rows(replace(heard, busy_hour=like_all)))
+    noisy = replace(like_all, poor_share=0.02)
+    assert "Busy hour" in dict(call_rows(replace(heard, busy_hour=noisy)))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 40), (120, 30)])
+def test_one_screen_is_enough_for_voice_too(heard, width, height):
+    lines = report.terminal(heard, width, height).splitlines()
+    assert len(lines) + report.LINES_BELOW <= height
+    assert max(map(len, lines)) <= width
+    assert any(line.startswith("Voice            MOS-CQE 4.21") for line in lines)
+
+
+def test_the_answer_has_what_callers_met(heard):
+    answer = replace(heard, mos=replace(NARROW, other=WIDE)).to_json()
+    mos = answer["mos"]
+    assert mos["mean"]["value"] == 4.2083
+    assert mos["distribution"][0] == {"mos": 2.7, "share": 0.0131}
+    assert mos["by_carrier"][0]["direction"] == "outbound"
+    assert mos["poor_by_cause"][0] == {"cause": "atlantic/poor_audio", "share": 0.6}
+    assert (mos["scale"], mos["other_scale"]["scale"]) == ("MOS-CQE", "MOS-CQEW")
+    assert answer["directions"]["inbound"]["availability"]["value"] == 0.99991
+    assert answer["busy_hour"]["hour"] == "Mon 10:00"
+    assert answer["blocked_per_million"]["value"] == 7000.0
+    assert {"mos", "poor_share", "inbound_availability", "blocked_per_million"} <= set(heard.to_frame().index)
+
+
+def test_what_a_scenario_has_not_is_null(plain):
+    answer = plain.to_json()
+    assert answer["mos"] is None
+    assert answer["directions"] is None
+    assert answer["one_way_per_million"]["value"] == 0.0
+    assert answer["busy_hour"]["mos_mean"] is None

@@ -24,11 +24,13 @@ from sim_tables import (
     unit,
 )
 
+from carriers.calendars import ALWAYS, DAY
 from carriers.erlang import erlang_b
 from carriers.faults import Fault, Kind
+from carriers.laws import Fixed
 from results.timeline import ClosedBy
 from sim.conditions import REGISTERING, Conditions
-from sim.tables import Devices, Forwarding, Numbers, Standby
+from sim.tables import Calendar, Devices, Forwarding, Numbers, Standby, Unit
 
 FAULTS = (SILENT, TRYING, THIRD, CLOSED, MAINTENANCE)
 SILENT_, TRYING_, THIRD_, CLOSED_, MAINTENANCE_ = range(5)
@@ -140,6 +142,17 @@ def test_a_carrier_that_only_delivers_has_channels_too():
     )  # fmt: skip
     # y is believed down, so that nothing is sent there.
     assert directions(fare(tables, 1, 0, 0))[1] == pytest.approx(float(erlang_b(9.0, 6)))
+
+
+def test_numbers_are_moved_before_work_that_was_announced():
+    work = Calendar("work", "x/work", 30 * DAY, ALWAYS, Fixed(HOUR), MAINTENANCE_, notice=DAY)
+    for notice, delay in ((DAY, 0.0), (0.0, 600.0)):
+        numbers = (Numbers("main", 0, 1.0, Forwarding(1, 600.0, 1.0)),)
+        units = [Unit("x", (), takes_trunks=(0,), calendar=replace(work, notice=notice))]
+        run = play(two(numbers=numbers, units=units))
+        begun = [start for start, _, label, _ in rows(run) if "x/1 maintenance" in label]
+        moved = [start for start, _, label, _ in rows(run) if "main forwarded" in label]
+        assert moved[0] - begun[0] == pytest.approx(delay, abs=1e-6)
 
 
 # ---- phones

@@ -8,12 +8,12 @@ from ledger_plays import SCENARIOS, Played
 from scipy import optimize
 
 from carriers.calendars import HOUR
-from sla.volumes import connected, late_percentile
+from sla.volumes import added_up, late_percentile, ways_of
 from sla.windows import windows_of
 
 
 def by_the_hour(ledger, zone, start, end):
-    """Calls of each branch in a window: [(calls, branch)], adding up its hours and their stretches."""
+    """Calls from us of each branch in a window, [(calls, branch)], from its hours and their stretches."""
     calls, found = ledger.calls, []
     share_of = {}
     for begin in np.arange(start, end, HOUR):
@@ -28,7 +28,8 @@ def by_the_hour(ledger, zone, start, end):
         share_of[0, hour] = share_of.get((0, hour), 0.0) + left
     for (condition, hour), seconds in share_of.items():
         rate = calls.calls_per_hour[hour] / HOUR * seconds
-        found += [(rate * b.share[hour], b) for b in calls.conditions[condition].branches]
+        branches = calls.conditions[condition].branches
+        found += [(rate * b.share[hour], b) for b in branches if not b.inbound]
     return found
 
 
@@ -52,7 +53,8 @@ def check(ledger, zone, months):
     # Months of their own time zone, some with a change of the clocks.
     windows = windows_of("calendar_month", zone.timezone, ledger.start, ledger.end)
     at = np.append(windows.start, windows.end[-1])
-    ways, before = connected(ledger.calls, ledger.start, ledger.end, at)
+    ways, shares = ways_of(ledger.calls)
+    before = added_up(ledger.calls, ledger.start, ledger.end, at, shares)
     calls = np.diff(before, axis=0)
     found = late_percentile(ways, calls, 0.95, 6.0)
     for month in months:

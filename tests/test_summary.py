@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from carriers.calendars import HOUR, Zone
 from carriers.laws import Exponential, Fixed, Lognormal
+from results.hearing import CallSums, Inbound, Path
 from results.outages import DownRule, find_outages
-from results.summary import CauseTotals, Path, Summary, merge, summarise
+from results.summary import CauseTotals, Summary, merge, summarise
 from results.timeline import Branch, ClosedBy, Condition, Incidents, Stage, Timeline
 
 ZONE = Zone(dt.date(2026, 1, 1), "Europe/London", years=4)
@@ -67,7 +68,12 @@ def timeline_of(*rows: tuple[float, float, int, int], length: float = LENGTH, cl
     )
 
 
-def summary_of(timeline: Timeline, incidents: Incidents | None = None, above: float = ABOVE) -> Summary:
+def summary_of(
+    timeline: Timeline,
+    incidents: Incidents | None = None,
+    above: float = ABOVE,
+    inbound: Inbound | None = None,
+) -> Summary:
     incidents = incidents or incidents_of()
     return summarise(
         timeline,
@@ -77,6 +83,7 @@ def summary_of(timeline: Timeline, incidents: Incidents | None = None, above: fl
         calls_per_hour=RATES.tolist(),
         unit_names=UNITS,
         mode_causes=MODES,
+        inbound=inbound,
     )
 
 
@@ -95,6 +102,15 @@ def assert_alike(a: Summary, b: Summary) -> None:
         one, other = getattr(a, field.name), getattr(b, field.name)
         if isinstance(one, np.ndarray):
             np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6, err_msg=field.name)
+        elif isinstance(one, CallSums):
+            for sums in fields(CallSums):
+                np.testing.assert_allclose(
+                    getattr(one, sums.name),
+                    getattr(other, sums.name),
+                    rtol=1e-6,
+                    atol=1e-6,
+                    err_msg=sums.name,
+                )
         elif isinstance(one, dict):
             assert one.keys() == other.keys()
             for key in one:

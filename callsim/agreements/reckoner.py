@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from callsim.ledgers.own_path import with_own_path
 from callsim.ledgers.plan import LedgerPlan, plan_of
 from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.study import Stretch
@@ -28,17 +29,22 @@ class LedgerReckoner:
 
     plan: LedgerPlan
     agreements: tuple[Agreement, ...]
+    tables: Tables
 
     def __call__(self, stretch: Stretch, seed: int) -> tuple[Reckoning, ...]:
         """Return what each agreement makes of the stream."""
         ledger = ledger_of(self.plan, stretch, seed)
         months = _months(self.plan.zone, stretch.years)
         made: dict[tuple[object, ...], Assessment] = {}
+        with_path = {path.customer for path in self.tables.own_paths}
         found = []
         for agreement in self.agreements:
             name, key = agreement.customer.name, matters(agreement)
+            if name in with_path:
+                key = (*key, name)
             if key not in made:
                 own = customer_ledger(self.plan, ledger, name, seed, stretch.stream)
+                own = with_own_path(self.tables, self.plan, own, name, stretch.incidents)
                 made[key] = assess(agreement.terms, own, agreement.customer)
             rng = generator(seed, stretch.stream, f"claims/{name}")
             found.append(reckon(made[key], ledger, months, rng))
@@ -55,4 +61,4 @@ def reckoner_of(scenario: Scenario, tables: Tables, agreements: Sequence[Agreeme
     """Make what assesses a scenario's streams; None without an agreement."""
     if not agreements:
         return None
-    return LedgerReckoner(plan_of(scenario, tables), tuple(agreements))
+    return LedgerReckoner(plan_of(scenario, tables), tuple(agreements), tables)

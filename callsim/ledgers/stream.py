@@ -79,4 +79,5 @@ def _calls(plan: LedgerPlan, stretch: Stretch, seed: int) -> CallVolumes | None:
         condition=timeline.condition,
         conditions=timeline.conditions,
         seed=(seed, stretch.stream, COUNTS_KEY),
+        blames=plan.blames,
     )

@@ -1,0 +1,1 @@
+"""The commands that place real calls, or take them."""
