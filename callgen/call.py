@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from callgen.worker import Worker
 
 RINGING, PROGRESS, MULTIPLE_CHOICES, BAD_REQUEST, DECLINE = 180, 183, 300, 400, 603
+TERMINATED = 487, "Request Terminated"
 BYE_WAIT = 2.0
 """Seconds that a BYE's answer is waited for before the call is told to be over."""
 DTMF_AFTER = 0.5
@@ -55,8 +56,8 @@ class Call(pj.Call):  # type: ignore[misc]
         self._post_bye_delay: float | None = None
         self._ended_at: float | None = None
         self._hung_up_by: str | None = None
-        self._final = False
-        """Whether a final response has been told of."""
+        self._final: int | None = None
+        """Status of the final response, once it has been told of."""
         self._answered = False
         self._q850: int | None = None
         self._digits = ""
@@ -170,7 +171,12 @@ class Call(pj.Call):  # type: ignore[misc]
         if self._ended_at is not None:
             return
         self._ended_at = time.monotonic()
-        if not self._final and self._hung_up_by is None and self.number >= 0:
+        if self._final is not None and self._final < MULTIPLE_CHOICES and self._hung_up_by is None:
+            self._hung_up_by = "us"  # the library did: it found no codec in the answer, or its timer ran out
+        elif self._final is None and self._hung_up_by != "us" and self.number >= 0:
+            if self._hung_up_by == "far":
+                # A BYE before the answer: the library gives the status of the BYE, which is no answer.
+                (status, reason), self._hung_up_by = TERMINATED, None
             self.worker.tell(Response(self.number, status, clean(reason), self._ended_at, local=True))
 
     def _said_goodbye(self, now: float) -> bool:
@@ -250,9 +256,10 @@ class Call(pj.Call):  # type: ignore[misc]
 
     def _hear(self, status: int, reason: str, message: sip.Message | None, now: float) -> None:
         """Tell of a response to the INVITE, unless there has been a final one or a hang-up."""
-        if self._final or self._hung_up_by is not None or self.number < 0:
+        if self._final is not None or self._hung_up_by is not None or self.number < 0:
             return
-        self._final = status >= OK
+        if status >= OK:
+            self._final = status
         self._q850 = q850(message)
         contact, early = None, False
         if message is not None and MULTIPLE_CHOICES <= status < BAD_REQUEST:
@@ -291,6 +298,16 @@ class Call(pj.Call):  # type: ignore[misc]
         """Follow no 3xx: it is a response like others, where to stop would make it a 487."""
         del prm
         return int(pj.PJSIP_REDIRECT_REJECT)
+
+    @guarded
+    def onCallTransferRequest(self, prm: Any) -> None:  # noqa: ANN401, N802
+        """Decline a REFER: the library would call, unguarded, whom the far end names."""
+        prm.statusCode = DECLINE
+
+    @guarded
+    def onCallReplaceRequest(self, prm: Any) -> None:  # noqa: ANN401, N802
+        """Decline an INVITE that would take the call's place (RFC 3891): no guard has permitted it."""
+        prm.statusCode = DECLINE
 
     @guarded
     def onCallMediaState(self, prm: Any) -> None:  # noqa: ANN401, N802

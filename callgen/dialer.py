@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from callgen.guard import Method, Permit
 from callgen.messages import (
+    Alive,
+    Audio,
+    Beat,
     Ended,
     Endpoint,
     Event,
@@ -30,10 +35,21 @@ SLOTS = 4
 """Calls at once in a worker: a limit that is built into the wheel."""
 START = 20.0
 """Seconds that a worker has to start."""
+PORTS = 2 * SLOTS
+"""RTP ports that a worker needs: one for RTP, one for RTCP of each call."""
+BEAT_EVERY = 1.25
+BEATS = 4
+"""Beats in a row that a worker may miss: with the one after them it hangs."""
+AGAIN_AFTER = 1.0
+"""Seconds until a worker that died before it was ready is started anew."""
 
 
 class LostByToolError(Exception):
     """No worker has a free slot, or it died: the tool is at fault, not a carrier."""
+
+
+class SlotsExhaustedError(LostByToolError):
+    """Every slot is taken, and the pool may not grow."""
 
 
 class LiveCall(Protocol):
@@ -45,14 +61,28 @@ class LiveCall(Protocol):
     def hang_up(self) -> None:
         """Give it up; `Ended` follows."""
 
+    async def freed(self) -> bool:
+        """Wait until nothing can come of it any more; False: that cannot be known, its worker is gone."""
+
 
 class Dialer(Protocol):
     """What sends; pools of workers do, and scripts in tests."""
 
-    def place(self, permit: Permit, talk: float) -> LiveCall:
-        """Send the permitted INVITE, and a BYE `talk` seconds after the answer; raises LostByToolError."""
+    async def place(
+        self,
+        permit: Permit,
+        talk: float,
+        *,
+        identity: str | None = None,
+        audio: Audio = ...,
+        codecs: tuple[str, ...] | None = None,
+    ) -> LiveCall:
+        """Send the permitted INVITE, and a BYE `talk` seconds after the answer; raises LostByToolError.
 
-    async def ping(self, permit: Permit, timeout: float) -> int | None:
+        `identity` is the trunk whose account it has; `codecs` are offered in order, None: the endpoint's.
+        """
+
+    async def ping(self, permit: Permit, timeout: float, *, identity: str | None = None) -> int | None:
         """Send the permitted OPTIONS; None where `timeout` seconds bring no final status.
 
         Raises LostByToolError where the tool cannot tell.
@@ -60,79 +90,139 @@ class Dialer(Protocol):
 
 
 @dataclass(eq=False)
+class _Slot:
+    """A call's place in a worker; against a silent carrier it is held for 32 s beyond the call's end."""
+
+    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    over: bool = False
+    freed: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(eq=False)
 class _Worker:
     """A worker with what it has in hand."""
 
+    index: int
     ready: asyncio.Future[Ready]
-    calls: dict[int, asyncio.Queue[Event]] = field(default_factory=dict)
-    """Calls that hold a slot; against a silent carrier that lasts 32 s beyond their end."""
+    slots: dict[int, _Slot] = field(default_factory=dict)
     pings: dict[int, asyncio.Future[int | None]] = field(default_factory=dict)
     process: Process[ToWorker, FromWorker] = field(init=False)
     dead: bool = False
+    missed: int = 0
+    """Beats that it has not answered."""
+
+    @property
+    def able(self) -> bool:
+        return self.ready.done() and not self.dead
 
 
 class Workers:
-    """A `Dialer` with real SIP, and four slots in each worker.
+    """A `Dialer` with real SIP, four slots in each worker, from `count` up to `grow_to` workers.
 
-    A worker that dies costs its calls, and another takes its place, unless it died before it was ready.
+    It grows while slots are few because calls that are over hold theirs, or because none is free. A worker
+    that dies or hangs costs its calls, and another takes its place. The first worker alone registers. RTP
+    ports are shared out evenly; where they are too few the pool grows less. Raises ValueError for a count
+    that cannot be.
     """
 
-    def __init__(self, count: int = 1, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        count: int = 1,
+        endpoint: Endpoint = Endpoint(),  # noqa: B008 - frozen
+        grow_to: int | None = None,
+    ) -> None:
         if count < 1:
             raise ValueError(f"count(={count}) must be at least 1")
+        self._most = count if grow_to is None else grow_to
+        if self._most < count:
+            raise ValueError(f"grow_to(={grow_to}) must be at least count(={count})")
+        if endpoint.rtp_ports is not None:
+            self._most = min(self._most, endpoint.rtp_ports[1] // PORTS)
+            if self._most < count:
+                ports = endpoint.rtp_ports[1]
+                raise ValueError(f"rtp_ports: {ports} are too few for {count} workers with {PORTS} each")
         self._count = count
-        self._host = host
-        self._workers: list[_Worker] = []
+        self._endpoint = endpoint
+        self._workers: dict[int, _Worker] = {}
         self._numbers = itertools.count(1)
         self._closing = False
+        self._changed = asyncio.Event()
+        self._waiting = 0
+        self._beats: asyncio.Task[None] | None = None
+        self.waits = 0
+        """Calls that had to wait for a slot so far."""
 
     async def __aenter__(self) -> Workers:
-        self._workers = [self._start() for _ in range(self._count)]
+        for index in range(self._count):
+            self._start(index)
         try:
             async with asyncio.timeout(START):
-                await asyncio.gather(*(worker.ready for worker in self._workers))
+                await asyncio.gather(*(worker.ready for worker in self._workers.values()))
         except BaseException:
             await self.__aexit__()
             raise
+        self._beats = asyncio.create_task(self._beat())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
-        await asyncio.gather(*(worker.process.close() for worker in self._workers))
+        if self._beats is not None:
+            self._beats.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._beats
+        await asyncio.gather(*(worker.process.close() for worker in self._workers.values()))
 
     @property
     def pids(self) -> list[int]:
         """Process numbers of the workers that live."""
-        return [w.process.pid for w in self._workers if not w.dead and w.process.pid is not None]
+        alive = (worker for worker in self._workers.values() if not worker.dead)
+        return [worker.process.pid for worker in alive if worker.process.pid is not None]
 
     @property
     def free_slots(self) -> int:
         """How many calls could be placed now."""
-        return sum(SLOTS - len(worker.calls) for worker in self._able())
+        return sum(SLOTS - len(worker.slots) for worker in self._able())
 
-    def place(self, permit: Permit, talk: float) -> LiveCall:
-        """Send the permitted INVITE, and a BYE `talk` seconds after the answer; raises LostByToolError."""
-        worker = min(self._able(), key=lambda worker: len(worker.calls), default=None)
-        if worker is None or len(worker.calls) >= SLOTS:
-            raise LostByToolError(f"{self._count} workers have no free slot")
-        number = next(self._numbers)
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        worker.calls[number] = queue
-        worker.process.tell(Place(number, permit.spend(Method.INVITE), talk))
-        return _Call(worker, number, queue)
+    @property
+    def held_slots(self) -> int:
+        """How many slots are taken by calls that are over."""
+        return sum(slot.over for worker in self._able() for slot in worker.slots.values())
 
-    async def ping(self, permit: Permit, timeout: float) -> int | None:
+    async def place(
+        self,
+        permit: Permit,
+        talk: float,
+        *,
+        identity: str | None = None,
+        audio: Audio = Audio(),  # noqa: B008 - frozen
+        codecs: tuple[str, ...] | None = None,
+    ) -> LiveCall:
+        """Send the permitted INVITE, and a BYE `talk` seconds after the answer.
+
+        Waits for a worker that is starting; raises SlotsExhaustedError where there can be none,
+        LostByToolError where it does not start. See `Dialer.place`.
+        """
+        worker = await self._with_room()
+        number, slot = next(self._numbers), _Slot()
+        worker.slots[number] = slot
+        uri = permit.spend(Method.INVITE)
+        worker.process.tell(Place(number, uri, talk, identity, audio, codecs))
+        if self.held_slots and self._room < SLOTS:
+            self._grow()
+        return _Call(worker, number, slot)
+
+    async def ping(self, permit: Permit, timeout: float, *, identity: str | None = None) -> int | None:
         """Send the permitted OPTIONS; None where `timeout` seconds bring no final status.
 
         Raises LostByToolError where the tool cannot tell.
         """
-        worker = next(iter(self._able()), None)
+        worker = next(self._able(), None)
         if worker is None:
             raise LostByToolError("no worker lives")
         number = next(self._numbers)
         answer: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         worker.pings[number] = answer
-        worker.process.tell(Ping(number, permit.spend(Method.OPTIONS)))
+        worker.process.tell(Ping(number, permit.spend(Method.OPTIONS), identity))
         try:
             async with asyncio.timeout(timeout):
                 return await answer
@@ -141,47 +231,137 @@ class Workers:
         finally:
             worker.pings.pop(number, None)
 
-    def _able(self) -> list[_Worker]:
-        return [worker for worker in self._workers if worker.ready.done() and not worker.dead]
+    # ---- slots
 
-    def _start(self) -> _Worker:
-        worker = _Worker(asyncio.get_running_loop().create_future())
+    def _able(self) -> Iterator[_Worker]:
+        return (worker for worker in self._workers.values() if worker.able)
+
+    @property
+    def _starting(self) -> int:
+        """Workers that are on their way; one that died is, too."""
+        return sum(not worker.able for worker in self._workers.values())
+
+    @property
+    def _room(self) -> int:
+        """Slots that are free, or soon will be."""
+        return self.free_slots + SLOTS * self._starting
+
+    async def _with_room(self) -> _Worker:
+        worker = self._freest()
+        if worker is not None:
+            return worker
+        self._waiting += 1
+        try:
+            if self._room < self._waiting:
+                self._grow()
+            if self._starting:
+                self.waits += 1
+            async with asyncio.timeout(START):
+                while worker is None:
+                    if not self._starting:
+                        raise SlotsExhaustedError(
+                            f"all {SLOTS * len(self._workers)} slots of {len(self._workers)} workers are "
+                            f"taken, {self.held_slots} of them by calls that are over"
+                        )
+                    await self._changed.wait()
+                    worker = self._freest()
+        except TimeoutError:
+            raise LostByToolError(f"no worker was ready in {START:.0f} s") from None
+        finally:
+            self._waiting -= 1
+        return worker
+
+    def _freest(self) -> _Worker | None:
+        worker = min(self._able(), key=lambda worker: len(worker.slots), default=None)
+        return worker if worker is not None and len(worker.slots) < SLOTS else None
+
+    def _grow(self) -> None:
+        if len(self._workers) < self._most:
+            self._start(len(self._workers))
+
+    def _wake(self) -> None:
+        """Let those who wait for a slot look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # ---- processes
+
+    def _start(self, index: int) -> None:
+        if self._closing:
+            return
+        worker = _Worker(index, asyncio.get_running_loop().create_future())
         # Whether somebody waits for it or not, a failure to start is no surprise to asyncio.
         worker.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
         worker.process = Process(
             "callgen.worker",
-            Endpoint(self._host),
+            self._share(index),
             lambda message: self._heard(worker, message),
             lambda code: self._died(worker, code),
         )
-        return worker
+        self._workers[index] = worker
+
+    def _share(self, index: int) -> Endpoint:
+        """What is a worker's own of the endpoint."""
+        endpoint = self._endpoint
+        if endpoint.rtp_ports is not None:
+            first, count = endpoint.rtp_ports
+            share = count // self._most // 2 * 2
+            endpoint = replace(endpoint, rtp_ports=(first + index * share, share))
+        if index:
+            quiet = tuple(replace(identity, register=False) for identity in endpoint.identities)
+            endpoint = replace(endpoint, identities=quiet)
+        return endpoint
 
     def _heard(self, worker: _Worker, message: FromWorker) -> None:
         match message:
             case Ready():
                 if not worker.ready.done():
                     worker.ready.set_result(message)
-            case Freed(call):
-                worker.calls.pop(call, None)
+                    self._wake()
+            case Alive():
+                worker.missed = 0
+            case Freed(call) if call in worker.slots:
+                worker.slots.pop(call).freed.set_result(True)
+                self._wake()
             case Pinged(ping, status):
                 answer = worker.pings.get(ping)
                 if answer is not None and not answer.done():
                     answer.set_result(status)
-            case Sent() | Response() | Ended() | Lost():
-                worker.calls[message.call].put_nowait(message)
+            case Sent() | Response() | Ended() | Lost() if message.call in worker.slots:
+                slot = worker.slots[message.call]
+                slot.over = isinstance(message, Ended | Lost)
+                slot.events.put_nowait(message)
 
     def _died(self, worker: _Worker, code: int) -> None:
         worker.dead = True
-        now = asyncio.get_running_loop().time()
-        for call, queue in worker.calls.items():
-            queue.put_nowait(Lost(call, f"its worker ended with {code}", now))
+        why = f"worker hung for {BEATS * BEAT_EVERY:.0f} s" if worker.missed > BEATS else "worker ended"
+        why = f"{why} ({code})"
+        loop = asyncio.get_running_loop()
+        for call, slot in worker.slots.items():
+            slot.events.put_nowait(Lost(call, f"its {why}", loop.time()))
+            if not slot.freed.done():
+                slot.freed.set_result(False)
         for answer in worker.pings.values():
             if not answer.done():
-                answer.set_exception(LostByToolError(f"a worker ended with {code}"))
-        if not worker.ready.done():
-            worker.ready.set_exception(LostByToolError(f"a worker ended with {code} before it was ready"))
-        elif not self._closing:
-            self._workers[self._workers.index(worker)] = self._start()
+                answer.set_exception(LostByToolError(f"a {why}"))
+        if worker.ready.done():
+            self._start(worker.index)
+        else:
+            worker.ready.set_exception(LostByToolError(f"a {why} before it was ready"))
+            if self._beats is not None:
+                loop.call_later(AGAIN_AFTER, self._start, worker.index)
+        self._wake()
+
+    async def _beat(self) -> None:
+        """Ask each worker for a sign of life, and kill those that give none; counted, for we may be late."""
+        while True:
+            await asyncio.sleep(BEAT_EVERY)
+            for worker in self._able():
+                worker.missed += 1
+                if worker.missed > BEATS:
+                    worker.process.kill()
+                else:
+                    worker.process.tell(Beat())
 
 
 @dataclass(frozen=True)
@@ -190,12 +370,16 @@ class _Call:
 
     worker: _Worker
     number: int
-    queue: asyncio.Queue[Event]
+    slot: _Slot
 
     async def event(self) -> Event:
         """Wait for what happens next."""
-        return await self.queue.get()
+        return await self.slot.events.get()
 
     def hang_up(self) -> None:
         """Give it up; `Ended` follows."""
         self.worker.process.tell(HangUp(self.number))
+
+    async def freed(self) -> bool:
+        """Wait until nothing can come of it any more; False: that cannot be known, its worker is gone."""
+        return await asyncio.shield(self.slot.freed)

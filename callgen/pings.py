@@ -31,7 +31,12 @@ async def _ping(line: Line, trunk: int, learnt: Learnt) -> None:
     rule = line.router.policy.health
     assert rule is not None  # there is a schedule
     try:
-        status = await line.dialer.ping(line.guard.ping(line.uris[trunk]), rule.ping_timeout)
+        identity = line.identity(trunk)
+        status = await line.dialer.ping(
+            line.guard.ping(line.uris[trunk]),
+            rule.ping_timeout,
+            identity=identity.trunk if identity else None,
+        )
     except LostByToolError:
         return  # says nothing about the trunk
     now = asyncio.get_running_loop().time()

@@ -3,122 +3,333 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+from callgen.caps import TIMER_B
 from callgen.dialer import Dialer, LiveCall, LostByToolError
-from callgen.guard import Guard, RefusedError
-from callgen.messages import Ended, Event, Lost, Response, Sent
+from callgen.guard import Guard, Permit, RefusedError
+from callgen.messages import Audio, Ended, Event, Identity, Lost, Response, Sent
 from callgen.records import Attempt, CallRecord, Outcome, outcome_of
-from carriers.routing import CallSetup, Router
+from carriers.routing import Action, CallSetup, Phase, Router
 from carriers.routing import Outcome as End
+
+LATEST_END = 2.5
+"""Seconds after a failed setup in which its trace is waited for."""
+EARLY = 1.0
+"""Seconds before Timer B at which a slot that is freed means that a response came after all."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a call needs: the router, the SIP URI of each of its trunks, the guard and the dialer."""
+    """What a call needs: the router, the SIP URI of each of its trunks, the guard, the dialer, the accounts.
+
+    `identities` has the account at each trunk, in the router's order; empty: none.
+    """
 
     router: Router
     uris: Sequence[str]
     guard: Guard
     dialer: Dialer
+    identities: Sequence[Identity] = ()
+    _beside: set[asyncio.Task[Any]] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Ends of attempts that are still followed."""
 
-    async def call(self, number: str, talk: float, rng: np.random.Generator) -> CallRecord:
+    async def call(
+        self,
+        number: str,
+        talk: float,
+        rng: np.random.Generator,
+        *,
+        audio: Audio = Audio(),  # noqa: B008 - frozen
+        codecs: tuple[str, ...] | None = None,
+    ) -> CallRecord:
         """Place a call, talk for `talk` seconds if it is answered, and say what became of it.
 
-        The generator draws among the router's candidate lists.
+        The generator draws among the router's candidate lists. Cancelled, it hangs up.
         """
-        return await _Placing(self, number, talk).run(rng)
+        now = asyncio.get_running_loop().time()
+        weights = [weight for weight, _ in self.router.candidates(now)]
+        choice = int(rng.choice(len(weights), p=weights)) if len(weights) > 1 else 0
+        setup = self.router.set_up(now, choice)
+        return await _Placing(self, number, talk, audio, codecs, observed=True).run(setup)
+
+    async def call_over(
+        self,
+        trunk: int,
+        number: str,
+        talk: float,
+        *,
+        audio: Audio = Audio(),  # noqa: B008 - frozen
+        codecs: tuple[str, ...] | None = None,
+    ) -> CallRecord:
+        """Place a call over one trunk, believed up or not; the router does not learn of it."""
+        setup = CallSetup.start(self.router.policy, (trunk,), asyncio.get_running_loop().time())
+        return await _Placing(self, number, talk, audio, codecs, observed=False).run(setup)
+
+    def beside(self, doing: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do something that goes on when the call that it belongs to is over."""
+        task = asyncio.create_task(doing)
+        self._beside.add(task)  # nobody else may hold it
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    def identity(self, trunk: int) -> Identity | None:
+        """Give the account at a trunk; None: none."""
+        return self.identities[trunk] if self.identities else None
+
+    def permit(self, trunk: int, number: str, talk: float) -> Permit:
+        """Ask the guard for an INVITE over a trunk; raises RefusedError."""
+        identity, policy = self.identity(trunk), self.router.policy
+        return self.guard.invite(
+            number,
+            self.uris[trunk],
+            trunk=policy.trunks[trunk].name,
+            caller_id=identity.caller_id if identity else None,
+            seconds=talk,
+            ring=policy.ring_timeout,
+            headers=identity.headers if identity else (),
+        )
+
+
+@dataclass(eq=False)
+class _Leg:
+    """One attempt under way; `answered` is the instant of its 200, even of one that came too late."""
+
+    index: int
+    live: LiveCall
+    permit: Permit
+    answered: float | None = None
+    abandoned: bool = False
+    """Whether it was given up without any response: the far end may answer it still."""
+
+    def note(self, response: Response) -> None:
+        """Take in a response for the guard's books."""
+        self.abandoned = False
+        if 200 <= response.status < 300:
+            self.answered = response.at
 
 
 class _Placing:
     """One call on its way; its clock is the event loop's, which is that of the workers too."""
 
-    def __init__(self, line: Line, number: str, talk: float) -> None:
+    def __init__(
+        self,
+        line: Line,
+        number: str,
+        talk: float,
+        audio: Audio,
+        codecs: tuple[str, ...] | None,
+        *,
+        observed: bool,
+    ) -> None:
         self._line = line
         self._policy = line.router.policy
         self._number = number
         self._talk = talk
+        self._audio = audio
+        self._codecs = codecs
+        self._observed = observed
         self._attempts: list[Attempt] = []
+        self._ends: list[asyncio.Task[Event]] = []
+        self._caller_id: str | None = None
+        self._started_at = time.time()
 
-    async def run(self, rng: np.random.Generator) -> CallRecord:
-        loop = asyncio.get_running_loop()
-        router = self._line.router
-        now = loop.time()
-        weights = [weight for weight, _ in router.candidates(now)]
-        choice = int(rng.choice(len(weights), p=weights)) if len(weights) > 1 else 0
-        setup = router.set_up(now, choice)
+    async def run(self, setup: CallSetup) -> CallRecord:
         try:
-            while (trunk := setup.attempt) is not None:
-                permit = self._line.guard.invite(self._number, self._line.uris[trunk])
-                live = self._line.dialer.place(permit, self._talk)
-                self._attempts.append(Attempt(self._policy.trunks[trunk].name, sent=loop.time()))
-                setup = await self._attempt(live, setup)
+            while setup.attempt is not None:
+                setup = await self._attempt(setup)
         except RefusedError as refused:
-            return self._record(Outcome.REFUSED_BY_GUARD, None, str(refused))
+            return await self._record(Outcome.REFUSED_BY_GUARD, None, str(refused))
         except LostByToolError as lost:
-            return self._record(Outcome.LOST_BY_TOOL, None, str(lost))
+            return await self._record(Outcome.LOST_BY_TOOL, None, str(lost))
         reason = self._attempts[-1].reason if self._attempts else "no trunk is believed up"
-        return self._record(outcome_of(setup), setup.status, reason)
+        record = await self._record(outcome_of(setup), setup.status, reason)
+        if setup.outcome is End.CONNECTED and self._observed:
+            self._observe_quality(setup.tried[-1][0], record)
+        return record
 
-    def _record(self, outcome: Outcome, status: int | None, reason: str | None) -> CallRecord:
-        return CallRecord(self._number, outcome, status, reason, tuple(self._attempts))
+    async def _record(self, outcome: Outcome, status: int | None, reason: str | None) -> CallRecord:
+        if self._ends:
+            await asyncio.wait(self._ends, timeout=LATEST_END)
+        attempts = tuple(self._attempts)
+        return CallRecord(self._number, outcome, status, reason, attempts, self._started_at, self._caller_id)
 
-    def _note(self, **known: object) -> None:
-        self._attempts[-1] = replace(self._attempts[-1], **known)  # type: ignore[arg-type]
+    def _observe_quality(self, trunk: int, record: CallRecord) -> None:
+        now = asyncio.get_running_loop().time()
+        if record.heard is not None and record.heard.two_way is False:
+            self._line.router.observe_quality(trunk, None, now)
+        elif record.mos is not None:
+            self._line.router.observe_quality(trunk, record.mos.value, now)
 
-    async def _attempt(self, live: LiveCall, setup: CallSetup) -> CallSetup:
+    def _note(self, index: int, **known: object) -> None:
+        self._attempts[index] = replace(self._attempts[index], **known)  # type: ignore[arg-type]
+
+    # ---- one attempt
+
+    async def _attempt(self, setup: CallSetup) -> CallSetup:
         """See one INVITE to its end: the setup moves on, or the call has been talked over."""
         trunk = setup.attempt
         assert trunk is not None  # checked by the caller
-        while setup.attempt == trunk and setup.outcome is None:
-            event = await _until(live, setup.deadline)
-            if event is None or (isinstance(event, Response) and event.at > setup.deadline):
-                setup = self._give_up(live, setup)
-                break
-            if isinstance(event, Response):
-                self._heard(event)
-                setup = setup.receive(event.status, event.at)
-            else:
-                self._follow(event)
-        loop = asyncio.get_running_loop()
+        before = asyncio.get_running_loop().time()
+        leg = await self._place(trunk)
+        # Time that the call waited for a slot of ours is no carrier's.
+        waited = asyncio.get_running_loop().time() - before
+        setup = replace(setup, deadline=setup.deadline + waited)
+        try:
+            setup = await self._set_up(leg, setup)
+        except asyncio.CancelledError:
+            leg.abandoned = setup.phase is Phase.CALLING
+            leg.live.hang_up()
+            self._see_out(leg)
+            raise
         end = setup.outcome
-        self._line.router.observe_call(trunk, end in {None, End.EXHAUSTED}, loop.time())
+        if self._observed:
+            failed = end in {None, End.EXHAUSTED}
+            self._line.router.observe_call(trunk, failed, asyncio.get_running_loop().time())
+        ending = self._see_out(leg)
         if end is End.CONNECTED:
-            while self._attempts[-1].ended is None:
-                self._follow(await live.event())
+            try:
+                last = await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                leg.live.hang_up()
+                raise
+            if isinstance(last, Lost):
+                self._lose(leg, last)
         return setup
 
-    def _give_up(self, live: LiveCall, setup: CallSetup) -> CallSetup:
+    async def _place(self, trunk: int) -> _Leg:
+        """Have the INVITE sent; raises RefusedError, LostByToolError."""
+        permit = self._line.permit(trunk, self._number, self._talk)
+        identity = self._line.identity(trunk)
+        try:
+            live = await self._line.dialer.place(
+                permit,
+                self._talk,
+                identity=identity.trunk if identity else None,
+                audio=self._audio,
+                codecs=self._codecs,
+            )
+        except BaseException:
+            self._line.guard.settle(permit, None, placed=False)
+            raise
+        self._caller_id = identity.caller_id if identity else None
+        sent = asyncio.get_running_loop().time()
+        self._attempts.append(Attempt(self._policy.trunks[trunk].name, sent=sent))
+        return _Leg(len(self._attempts) - 1, live, permit)
+
+    async def _set_up(self, leg: _Leg, setup: CallSetup) -> CallSetup:
+        """Follow an attempt until the setup moves on or is over."""
+        trunk = setup.attempt
+        while setup.attempt == trunk and setup.outcome is None:
+            event = await _until(leg.live, setup.deadline)
+            late = event is None or (isinstance(event, Response) and event.at > setup.deadline)
+            if late:
+                setup = self._give_up(leg, setup)
+            if isinstance(event, Response):
+                leg.note(event)
+            if late:
+                break
+            match event:
+                case Sent():
+                    self._note(leg.index, sent=event.at)
+                case Response():
+                    self._heard(leg, event)
+                    setup = setup.receive(event.status, event.at)
+                case Lost():
+                    self._lose(leg, event)
+                case Ended():
+                    self._lose(leg, Lost(event.call, "it ended without a final response", event.at))
+        return setup
+
+    def _give_up(self, leg: _Leg, setup: CallSetup) -> CallSetup:
         """The deadline has passed: CANCEL, or abandon what cannot be cancelled yet."""
         now = asyncio.get_running_loop().time()
-        live.hang_up()
+        leg.live.hang_up()
         setup = setup.expire(max(now, setup.deadline))
-        self._note(ended=now, status=setup.tried[-1][1], reason=f"no answer in time ({setup.action.value})")
+        leg.abandoned = setup.action is Action.ABANDON
+        reason = f"no answer in time ({setup.action.value})"
+        self._note(leg.index, ended=now, status=setup.tried[-1][1], reason=reason)
         return setup
 
-    def _heard(self, response: Response) -> None:
-        attempt = self._attempts[-1]
+    def _heard(self, leg: _Leg, response: Response) -> None:
+        attempt = self._attempts[leg.index]
         if response.status == 100:
-            self._note(trying=attempt.trying or response.at)
+            self._note(leg.index, trying=attempt.trying or response.at)
         elif response.status < 200:
-            self._note(ringing=attempt.ringing or response.at)
+            early = attempt.early_media or response.early_media
+            self._note(leg.index, ringing=attempt.ringing or response.at, early_media=early)
         else:
-            final = None if response.local else response.at
-            ended = None if response.status < 300 else response.at
-            self._note(status=response.status, reason=response.reason, final=final, ended=ended)
+            self._note(
+                leg.index,
+                status=response.status,
+                reason=response.reason,
+                final=None if response.local else response.at,
+                ended=None if response.status < 300 else response.at,
+                q850=response.q850,
+                contact=response.contact,
+            )
 
-    def _follow(self, event: Event) -> None:
-        match event:
-            case Sent():
-                self._note(sent=event.at)
-            case Ended():
-                self._note(ended=event.at, hung_up_by=event.hung_up_by, rtp=event.rtp)
-            case Lost():
-                self._note(status=None, reason=event.reason, ended=event.at)
-                raise LostByToolError(event.reason)
+    def _lose(self, leg: _Leg, lost: Lost) -> NoReturn:
+        """Note that the tool has lost the call, which may still cost; raises LostByToolError."""
+        self._line.guard.settle(leg.permit, None, placed=True)
+        self._note(leg.index, status=None, reason=lost.reason, ended=lost.at)
+        raise LostByToolError(lost.reason)
+
+    # ---- its end
+
+    def _see_out(self, leg: _Leg) -> asyncio.Task[Event]:
+        """Follow an attempt to its end, beside whatever is tried next."""
+        ending = self._line.beside(self._end(leg))
+        self._ends.append(ending)
+        return ending
+
+    async def _end(self, leg: _Leg) -> Event:
+        """Wait for `Ended` or `Lost`, note what was measured, tell the guard."""
+        while not isinstance(event := await leg.live.event(), Ended | Lost):
+            if isinstance(event, Response):
+                leg.note(event)
+        if isinstance(event, Lost):
+            self._line.guard.settle(leg.permit, None, placed=True)
+            return event
+        self._measured(leg, event)
+        if leg.answered is not None:
+            self._line.guard.settle(leg.permit, max(event.at - leg.answered, 0.0), placed=True)
+        elif leg.abandoned:
+            self._line.beside(self._settle_late(leg))
+        else:
+            self._line.guard.settle(leg.permit, 0.0, placed=True)
+        return event
+
+    async def _settle_late(self, leg: _Leg) -> None:
+        """Settle what was given up without a response, once it cannot be answered any more."""
+        known = await leg.live.freed()
+        held = asyncio.get_running_loop().time() - self._attempts[leg.index].sent
+        unanswered = known and held >= TIMER_B - EARLY
+        self._line.guard.settle(leg.permit, 0.0 if unanswered else None, placed=True)
+
+    def _measured(self, leg: _Leg, ended: Ended) -> None:
+        attempt = self._attempts[leg.index]
+        self._note(
+            leg.index,
+            ended=ended.at if attempt.ended is None else attempt.ended,
+            hung_up_by=ended.hung_up_by if attempt.answered else None,
+            rtp=ended.rtp,
+            heard=ended.heard,
+            codec=ended.codec,
+            q850=attempt.q850 if ended.q850 is None else ended.q850,
+            call_id=ended.call_id,
+            trace=ended.trace,
+            recordings=ended.recordings,
+            post_bye_delay=ended.post_bye_delay,
+        )
 
 
 async def _until(live: LiveCall, deadline: float) -> Event | None:

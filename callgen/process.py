@@ -66,6 +66,10 @@ class Process(Generic[To, From]):
         with contextlib.suppress(OSError):
             self._pipe.send(message)
 
+    def kill(self) -> None:
+        """End it at once, as one that hangs has to be; its death is heard of."""
+        self._process.kill()
+
     async def close(self) -> int:
         """Let it end, by force if it does not, and return its exit code; negative: a signal's number."""
         self.tell(Stop())

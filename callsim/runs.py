@@ -19,6 +19,7 @@ import numpy as np
 
 from callsim.errors import WriteError
 from callsim.ledgers.outage_csv import outages_text
+from callsim.ledgers.own_path import with_own_path
 from callsim.ledgers.plan import plan_of
 from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
@@ -144,7 +145,7 @@ def _bring_along(folder: Path, scenario: Path) -> None:
 def _write_year(folder: Path, result: Result) -> None:
     """Write the year that the plot shows as agreements are judged on it: outages as CSV, all of it as JSON.
 
-    A customer with devices of their own gets a ledger of their own.
+    A customer with devices or segments of their own gets a ledger of their own.
     """
     from callsim.plots import bad_year  # noqa: PLC0415 - matplotlib is slow to import
 
@@ -159,8 +160,10 @@ def _write_year(folder: Path, result: Result) -> None:
     year = stream.between(start, stop)
     (folder / "year-outages.csv").write_text(outages_text(year, plan.zone.timezone), encoding="utf-8")
     (folder / "ledger.json").write_text(ledger_text(year), encoding="utf-8")
-    for name in plan.handsets:
-        own = customer_ledger(plan, stream, name, seed, stretch.stream).between(start, stop)
+    tables = result.study.tables
+    for name in dict.fromkeys([*plan.handsets, *(path.customer for path in tables.own_paths)]):
+        own = customer_ledger(plan, stream, name, seed, stretch.stream)
+        own = with_own_path(tables, plan, own, name, stretch.incidents).between(start, stop)
         (folder / f"ledger-{name}.json").write_text(ledger_text(own), encoding="utf-8")
 
 

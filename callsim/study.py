@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from callsim.pool import pool_of
+from results.hearing import Inbound
 from results.outages import DownRule, Outages, find_outages
 from results.summary import Summary, merge, summarise
 from results.timeline import Incidents, Timeline
@@ -116,6 +117,7 @@ class _Work:
 
 def reduced(tables: Tables, replication: Replication) -> tuple[Summary, Outages]:
     """Find the outages of a stream, and sum it up."""
+    traffic = tables.traffic
     timeline, incidents, zone = replication.timeline, replication.incidents, tables.zone
     outages = find_outages(timeline, incidents, zone, DownRule(tables.down_above))
     summary = summarise(
@@ -123,9 +125,10 @@ def reduced(tables: Tables, replication: Replication) -> tuple[Summary, Outages]
         incidents,
         outages,
         zone,
-        calls_per_hour=tables.traffic.calls_per_hour if tables.traffic else None,
+        calls_per_hour=traffic.calls_per_hour if traffic else None,
         unit_names=[unit.name for unit in tables.units],
         mode_causes=[[mode.cause for mode in unit.modes] for unit in tables.units],
+        inbound=Inbound(traffic.inbound, tables.down_above) if traffic and traffic.inbound else None,
     )
     return summary, outages
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +62,8 @@ class CallRule:
 class QualityRule:
     """How calls that sound poor take a trunk out (`routing.poor_calls`): a `CallRule` on MOS below a level.
 
-    A call's MOS is known when it ends.
+    A call's MOS is known when it ends. The last trunk that is believed up stays: poor calls are better than
+    none.
     """
 
     mos_below: float
@@ -129,17 +129,20 @@ class TrunkHealth:
         self.take_out(now)
         return True
 
-    def observe_quality(self, mos: float | None, now: float) -> bool:
+    def observe_quality(self, mos: float | None, now: float, *, last: bool = False) -> bool:
         """Take in how a call over it sounded, at its end; return whether that took the trunk out.
 
         None: one side heard nothing, which is as bad as can be. Calls that end while the trunk gets no calls
-        anyway do not count.
+        anyway do not count. The `last` trunk stays, its calls are counted anew.
         """
         rule = self._quality
         if rule is None or not self.up(now):
             return False
         self._poor.append(mos is None or mos < rule.mos_below)
         if self._poor.count(True) < rule.calls.needed:
+            return False
+        if last:
+            self._poor.clear()
             return False
         self.take_out_as_poor(now)
         return True
@@ -191,16 +194,13 @@ class TrunkHealth:
         return self._marked_down_at is not None and self._successes == 0
 
 
-def calls_to_trip(rule: CallRule, failed: NDArray[np.bool_], before: Sequence[bool] = ()) -> int | None:
-    """Index of the call in `failed`, (n,) in order of their ends, that takes the trunk out; None: none does.
+def calls_to_trip(rule: CallRule, failed: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Index of the call that takes the trunk out, (n,); -1: none does.
 
-    `before` are the calls before those, oldest first, which did not take it out; successes stand for
-    what is missing to a full window. The answer is that of `TrunkHealth.observe_call`, call by call.
+    Each row of `failed` (n, m) has calls in order of their ends, that of `before` (n, of_last) those before
+    them, which did not take it out. The answer is that of `TrunkHealth.observe_call`, call by call.
     """
-    window = np.zeros(rule.of_last, dtype=np.bool_)
-    if known := before[-rule.of_last :]:
-        window[-len(known) :] = known
-    running = np.cumsum(np.concatenate([window, failed]))
-    trips = running[rule.of_last :] - running[: len(failed)] >= rule.needed
-    first = int(np.argmax(trips)) if len(trips) else 0
-    return first if len(trips) and trips[first] else None
+    calls = failed.shape[1]
+    running = np.cumsum(np.concatenate([before, failed], axis=1), axis=1, dtype=np.int32)
+    trips = running[:, rule.of_last :] - running[:, :calls] >= rule.needed
+    return np.where(trips.any(axis=1), trips.argmax(axis=1) if calls else 0, -1)

@@ -352,15 +352,25 @@ class Router:
         Returns whether the trunk was taken out for it. Without a rule on poor calls nothing happens.
         """
         self._now = now
-        return self._trunks[trunk].observe_quality(mos, now)
+        return self._trunks[trunk].observe_quality(mos, now, last=self._is_last(trunk, now))
 
-    def take_out(self, trunk: int, now: float, *, as_poor: bool = False) -> None:
-        """Do what the rule on failing calls does when it trips, or that on poor ones; ValueError without."""
+    def _is_last(self, trunk: int, now: float) -> bool:
+        """Whether no other trunk is believed up."""
+        return not any(other.up(now) for number, other in enumerate(self._trunks) if number != trunk)
+
+    def take_out(self, trunk: int, now: float, *, as_poor: bool = False) -> bool:
+        """Do what the rule on failing calls does when it trips, or that on poor ones; ValueError without.
+
+        Returns whether the trunk is out: the last one is not taken out for poor calls.
+        """
         self._now = now
-        if as_poor:
-            self._trunks[trunk].take_out_as_poor(now)
-        else:
+        if not as_poor:
             self._trunks[trunk].take_out(now)
+        elif self._is_last(trunk, now):
+            return False
+        else:
+            self._trunks[trunk].take_out_as_poor(now)
+        return True
 
     def put_back_at(self, trunk: int) -> float | None:
         """When a trunk that its calls took out returns; None when, at the last `now` told, it is not out."""

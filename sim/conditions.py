@@ -32,6 +32,8 @@ DIGITS = 3
 """Of the chance that a watched attempt fails."""
 UNLIKELY = 1e-6
 """A watched trunk whose rule trips with less than this chance a call is not watched."""
+NEVER = 1e-12
+"""A way to connect that fewer calls take is left out."""
 RARE = 1e-7
 """Calls a second, some three a year: a trunk with fewer is not watched."""
 REGISTERING = 20
@@ -218,6 +220,8 @@ class Conditions:
             fault = self._fault(way.fault)
             for chance, heard in self._mixture(way.carrier, fault, segments):
                 part = share * chance
+                if part.max() < NEVER:
+                    continue
                 limit = math.inf if way.inbound else policy.progress_timeout
                 branches.append(
                     Branch(

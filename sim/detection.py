@@ -229,6 +229,7 @@ class WatchedCalls:
         self._timer = None
         self.watched = None
         self._chance = 0.0
-        self._router.take_out(self._trunk, self._env.now, as_poor=self._as_poor)
+        if not self._router.take_out(self._trunk, self._env.now, as_poor=self._as_poor):
+            return  # watched again once anything changes
         self._learnt(self._trunk)
         back_again(self._env, self._router, self._trunk, self._learnt)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from carriers.quality import Leg, Rated, rate
 from numpy.typing import NDArray
 from scipy import special
 
 from carriers.codecs import CODECS, Codec, coding_delay
 from carriers.faults import EFFECTS, Fault, Kind, Media
 from carriers.path import CLEAR, AccessLink, Transit, joined
+from carriers.quality import Leg, Rated, rate
 from results.timeline import HOURS_PER_WEEK, Heard
 from sim.tables import Segment, Tables, Voice
 
@@ -27,6 +27,10 @@ PLAIN = CODECS["G.711_with_PLC"]
 """What a codec is compared with where it is the reason that a call is poor."""
 SPREAD = 8.0
 """Standard deviations above its mean that the number of calls on a link is followed."""
+MOS_STEP = 0.02
+"""Calls whose MOS differs by less are told together, by their mean."""
+NEVER = 1e-9
+"""Calls that are rarer than this in every hour are left out."""
 LOSS_STEP, WAIT_STEP = 0.002, 0.001
 """States of a link that differ by less sound alike; the share of packets, seconds."""
 
@@ -139,13 +143,15 @@ class Hearing:
         if fault is not None and EFFECTS[fault.kind].media is Media.ONE_WAY:
             heard = self.sound(customer, carrier, fault, faults, CLEAR, to_mobile=False)
             return ((np.ones(HOURS_PER_WEEK), heard),)
-        found: dict[Heard, Floats] = {}
+        found: dict[tuple[object, ...], list[tuple[Floats, Heard]]] = {}
         for state in self.link_states(customer, _data(faults)):
             for share, to_mobile in ends:
-                if share > 0.0:
+                chance = share * state.chance
+                if chance.max() > NEVER:
                     heard = self.sound(customer, carrier, fault, faults, state.transit, to_mobile=to_mobile)
-                    found[heard] = found.get(heard, 0.0) + share * state.chance
-        return tuple((chance, heard) for heard, chance in found.items() if chance.any())
+                    step = None if heard.mos is None else round(heard.mos / MOS_STEP)
+                    found.setdefault((step, heard.spoilt_by, heard.scale), []).append((chance, heard))
+        return tuple(_together(alike) for alike in found.values())
 
     def sound(
         self,
@@ -239,6 +245,23 @@ class Hearing:
         if plain is not None:
             found[f"codec {codec.name}"] = plain.r
         return max(found, key=lambda name: found[name])
+
+
+def _together(alike: Sequence[tuple[Floats, Heard]]) -> tuple[Floats, Heard]:
+    """Join what sounds alike: the chances add up, the figures are means."""
+    if len(alike) == 1:
+        return alike[0]
+    chance = np.sum([part for part, _ in alike], axis=0)
+    weights = [float(part.sum()) for part, _ in alike]
+    first = alike[0][1]
+    loss, jitter, delay = (
+        float(np.average([getattr(heard, name) for _, heard in alike], weights=weights))
+        for name in ("loss", "jitter", "delay")
+    )
+    mos = None
+    if first.mos is not None:
+        mos = float(np.average([heard.mos for _, heard in alike if heard.mos is not None], weights=weights))
+    return chance, first._replace(mos=mos, loss=loss, jitter=jitter, delay=delay)
 
 
 def _data(faults: Sequence[Fault | None]) -> float:

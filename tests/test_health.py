@@ -235,12 +235,13 @@ def test_calls_needed(of_last, share, needed):
 def test_the_draw_agrees_with_call_by_call(of_last, share, earlier, calls):
     rule = CallRule(of_last, share, 60.0)
     trunk = TrunkHealth(None, rule)
-    before = []
+    before = [False] * of_last
     for failed in earlier:
-        before = [] if trunk.observe_call(failed, 0.0) else [*before, failed]
+        before = [False] * of_last if trunk.observe_call(failed, 0.0) else [*before, failed][1:]
         trunk.out_until = -math.inf
-    one_by_one = next((k for k, failed in enumerate(calls) if trunk.observe_call(failed, 0.0)), None)
-    assert calls_to_trip(rule, np.array(calls, dtype=bool), before) == one_by_one
+    one_by_one = next((k for k, failed in enumerate(calls) if trunk.observe_call(failed, 0.0)), -1)
+    rows = np.array([calls, calls], dtype=bool), np.array([before, [False] * of_last])
+    assert calls_to_trip(rule, *rows)[0] == one_by_one
 
 
 POOR = QualityRule(3.5, CallRule(of_last=4, share=0.5, hold=100.0))
@@ -283,3 +284,18 @@ def test_the_longer_of_two_holds_counts():
 
 def test_without_a_rule_on_quality_nothing_happens():
     assert not TrunkHealth(None, None).observe_quality(1.0, 0.0)
+
+
+def test_the_last_trunk_stays_though_its_calls_sound_poor():
+    carriers = tuple(Carrier(name, (n,), None, None, 0.0, None) for n, name in enumerate("xy"))
+    trunks = (Trunk("x/1", 0), Trunk("y/1", 1))
+    routes = (Route(0), Route(1))
+    timers = (4.0, 8.0, 60.0)
+    policy = RoutingPolicy(Order.PRIORITY, routes, frozenset(), *timers, 2, trunks, carriers, poor_calls=POOR)
+    router = Router(policy)
+    assert [router.observe_quality(0, 1.0, t) for t in (0.0, 1.0)] == [False, True]
+    assert [router.observe_quality(1, 1.0, t) for t in (2.0, 3.0, 4.0)] == [False] * 3
+    assert router.beliefs(5.0) == (False, True)
+    assert not router.take_out(1, 6.0, as_poor=True)
+    assert router.observe_quality(1, 1.0, 101.0)  # x is back
+    assert router.beliefs(102.0) == (True, False)

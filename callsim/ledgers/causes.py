@@ -30,6 +30,11 @@ def blames_of(scenario: Scenario) -> dict[str, Blame]:
     """Whose matter each cause of a scenario is, by its name."""
     found = {name: Blame(blame) if blame else default for name, blame, default in _causes(scenario)}
     changes = scenario.platform.changes if scenario.platform else ()
+    # What has no fault can spoil a call as well, by its usual quality.
+    found |= {carrier.name: Blame.CARRIER for carrier in scenario.carriers}
+    found |= {"mobile": Blame.THIRD_PARTY}
+    segments = scenario.path.segments if scenario.path else ()
+    found |= {name: _SEGMENT_BLAMES.get(name, Blame.PROVIDER) for name, _ in segments}
     return found | {change.name: Blame.MAINTENANCE for change in changes}
 
 

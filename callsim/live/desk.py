@@ -73,11 +73,11 @@ class Desk:
         """
         if patient:
             await self._room()
-        wanted = {"audio": errand.audio, "codecs": errand.codecs}
+        to, talk, audio, codecs = errand.to, errand.talk, errand.audio, errand.codecs
         if errand.over is None:
-            record = await self.line.call(errand.to, errand.talk, self.rng, **wanted)
+            record = await self.line.call(to, talk, self.rng, audio=audio, codecs=codecs)
         else:
-            record = await self.line.call_over(errand.over, errand.to, errand.talk, **wanted)
+            record = await self.line.call_over(errand.over, to, talk, audio=audio, codecs=codecs)
         return record.to_json()
 
     async def _room(self) -> None:

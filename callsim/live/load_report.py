@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from callgen.load import Kept, Shape
+from callgen.rates import rates_of
 from callsim.figures import plain_percent
 from callsim.live.judging import Call, loss_of
 
@@ -53,8 +54,6 @@ class Tally:
 
     def rates(self) -> dict[str, float | None]:
         """Give ASR, NER, SER, SEER, ISA of the INVITEs in percent (RFC 6076); None where undefined."""
-        from callgen.rates import rates_of  # noqa: PLC0415 - being written
-
         rates = rates_of(self.statuses.elements())
         return {name: getattr(rates, name) for name in RATES}
 
