@@ -15,14 +15,17 @@ from callgen.dialer import Dialer, LiveCall, LostByToolError
 from callgen.guard import Guard, Permit, RefusedError
 from callgen.messages import Audio, Ended, Event, Identity, Lost, Response, Sent
 from callgen.records import Attempt, CallRecord, Outcome, outcome_of
-from carriers.routing import Action, CallSetup, Phase, Router
+from carriers.routing import CallSetup, Router
 from carriers.routing import Outcome as End
 
 LATEST_END = 2.5
 """Seconds after a failed setup in which its trace is waited for."""
 EARLY = 1.0
 """Seconds before Timer B at which a slot that is freed means that a response came after all."""
-
+SHORTEST = 1e-3
+"""Seconds of a call that was hung up as it was answered: it is billed, where one of 0 s is not."""
+BYE = "\nBYE "
+"""In the trace of a call that was answered."""
 
 T = TypeVar("T")
 
@@ -107,12 +110,12 @@ class _Leg:
     live: LiveCall
     permit: Permit
     answered: float | None = None
-    abandoned: bool = False
-    """Whether it was given up without any response: the far end may answer it still."""
+    responded: bool = False
+    """Without any response it may be answered even after it was given up."""
 
     def note(self, response: Response) -> None:
         """Take in a response for the guard's books."""
-        self.abandoned = False
+        self.responded = True
         if 200 <= response.status < 300:
             self.answered = response.at
 
@@ -186,7 +189,6 @@ class _Placing:
         try:
             setup = await self._set_up(leg, setup)
         except asyncio.CancelledError:
-            leg.abandoned = setup.phase is Phase.CALLING
             leg.live.hang_up()
             self._see_out(leg)
             raise
@@ -254,7 +256,6 @@ class _Placing:
         now = asyncio.get_running_loop().time()
         leg.live.hang_up()
         setup = setup.expire(max(now, setup.deadline))
-        leg.abandoned = setup.action is Action.ABANDON
         reason = f"no answer in time ({setup.action.value})"
         self._note(leg.index, ended=now, status=setup.tried[-1][1], reason=reason)
         return setup
@@ -301,11 +302,15 @@ class _Placing:
             return event
         self._measured(leg, event)
         if leg.answered is not None:
-            self._line.guard.settle(leg.permit, max(event.at - leg.answered, 0.0), placed=True)
-        elif leg.abandoned:
-            self._line.beside(self._settle_late(leg))
-        else:
+            talked = max(event.at - leg.answered, SHORTEST)
+            self._line.guard.settle(leg.permit, talked, placed=True)
+        elif event.trace is not None and BYE in event.trace:
+            # Its 200 crossed our CANCEL (RFC 3261, 9.1); the worker tells of no response by then.
+            self._line.guard.settle(leg.permit, SHORTEST, placed=True)
+        elif leg.responded:
             self._line.guard.settle(leg.permit, 0.0, placed=True)
+        else:
+            self._line.beside(self._settle_late(leg))
         return event
 
     async def _settle_late(self, leg: _Leg) -> None:

@@ -57,6 +57,7 @@ def _kept(judgement: Judgement) -> str:
     objective = judgement.objective
     kind = WINDOWS.get(judgement.window, f"{judgement.window}'s")
     return (
+        f"{'' if judgement.customer is None else f'for {judgement.customer} '}"
         f"the {kind} {promised(objective)} is kept in "
         f"{figures.percent(judgement.met_share)} of {judgement.window}s, "
         f"the target wants {figures.plain_percent(1 - objective.risk)}"
@@ -171,6 +172,8 @@ def objective_rows(result: Result) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for judgement in result.objectives:
         what = f"{brief(judgement.objective)} a {judgement.window}"
+        if judgement.customer is not None:
+            what = f"{judgement.customer}: {what}"
         if len(names) > 1:
             what = f"{judgement.agreement}: {what}"
         if judgement.verdict is None:

@@ -216,6 +216,7 @@ def accounts_json(found: Accounts) -> dict[str, Any]:
         "objectives": [
             {
                 "agreement": judgement.agreement,
+                "customer": judgement.customer,
                 "objective": judgement.objective.name,
                 "target": judgement.objective.target,
                 "window": judgement.window,
@@ -237,6 +238,7 @@ def accounts_json(found: Accounts) -> dict[str, Any]:
         "promise": [
             {
                 "agreement": judgement.agreement,
+                "customer": judgement.customer,
                 "objective": judgement.objective.name,
                 "window": judgement.window,
                 "risk": judgement.objective.risk,

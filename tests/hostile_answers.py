@@ -252,7 +252,9 @@ DIALOGS: dict[str, Hostile] = {
         request.answer(183, body=SDP.replace("PCMU", "GSM").replace("AVP 0", "AVP 3")),
         request.answer(183, body="v=0\r\n"),
     ],
-    "reliable, with a number of 0": lambda request: [request.answer(183, ("Require", "100rel"), ("RSeq", "0"))],
+    "reliable, with a number of 0": lambda request: [
+        request.answer(183, ("Require", "100rel"), ("RSeq", "0"))
+    ],
     "reliable, with no number": lambda request: [request.answer(183, ("Require", "100rel"))],
     "its own INVITE": lambda request: [request.message.start.encode() + b"\r\n\r\n"],
     "a BYE before the answer": lambda request: [request.answer(180), request.request("BYE")],

@@ -225,7 +225,11 @@ def test_every_cause_is_somebodys_matter(full, tables):
     blames = blames_of(full)
     causes = {mode.cause for unit in tables.units for mode in unit.modes}
     assert causes <= set(blames)
-    assert {cause: blame for cause, blame in blames.items() if blame is not Blame.CARRIER} == {
+    usual = {"mobile", *(name for name, _ in full.path.segments)}
+    assert blames["mobile"] is blames["internet"] is Blame.THIRD_PARTY
+    assert blames["lan"] is Blame.PROVIDER
+    found = {c: blame for c, blame in blames.items() if c not in usual and blame is not Blame.CARRIER}
+    assert found == {
         "east/power": Blame.PROVIDER,
         "atlantic/maintenance": Blame.MAINTENANCE,
         "lan/interference": Blame.PROVIDER,

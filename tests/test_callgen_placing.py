@@ -7,106 +7,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from callgen_scripts import ANSWERS, BRIEF, HOSTS, NUMBER, RTP, ScriptedDialer, call, line, router
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.dialer import LostByToolError
-from callgen.guard import Guard, Method
-from callgen.messages import Ended, Lost, Response, Rtp, Sent
+from callgen.guard import Guard
 from callgen.pings import keep_pinging
 from callgen.placing import Line
 from callgen.records import Outcome, outcome_of
 from carriers.health import CallRule, HealthRule
-from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
-
-NUMBER = "+12025550100"
-HOSTS = ["a.example", "b.example", "c.example"]
-RTP = Rtp(50, 50, 0, None)
-PATIENT, BRIEF = 30.0, 0.3
-"""Timeouts in seconds: where scripts answer, and where they fall silent."""
-
-
-class ScriptedCall:
-    """Answers with the statuses of its script, then is silent, ends or is lost."""
-
-    def __init__(self, script):
-        self.script = list(script)
-        self.hung_up = False
-        self.sent = False
-
-    async def event(self):
-        now = asyncio.get_running_loop().time()
-        if not self.sent:
-            self.sent = True
-            return Sent(1, now)
-        if self.hung_up or not self.script:
-            await asyncio.sleep(3600)
-        step = self.script.pop(0)
-        if step == "end":
-            return Ended(1, now, "us", RTP)
-        if step == "lost":
-            return Lost(1, "lost in a test", now)
-        return Response(1, step, f"reason of {step}", now)
-
-    def hang_up(self):
-        self.hung_up = True
-
-
-class ScriptedDialer:
-    """A dialer whose trunks, by host, follow one script each."""
-
-    def __init__(self, **scripts):
-        self.scripts = scripts
-        self.placed = []
-        self.calls = []
-        self.pings = Counter()
-        self.ping_answers = {}
-
-    def place(self, permit, talk):
-        uri = permit.spend(Method.INVITE)
-        script = self.scripts[uri.partition("@")[2].partition(".")[0]]
-        if script == "no slot":
-            raise LostByToolError("no slot")
-        self.placed.append(uri)
-        self.calls.append(ScriptedCall(script))
-        return self.calls[-1]
-
-    async def ping(self, permit, timeout):
-        host = permit.spend(Method.OPTIONS).removeprefix("sip:").partition(".")[0]
-        self.pings[host] += 1
-        answer = self.ping_answers.get(host, 200)
-        if answer == "lost":
-            raise LostByToolError("lost")
-        return answer
-
-
-def router(trunks=2, order=Order.PRIORITY, health=None, failing_calls=None, weights=None, timeout=PATIENT):
-    return Router(
-        RoutingPolicy(
-            order=order,
-            routes=tuple(Route(n, (weights or [1.0] * trunks)[n]) for n in range(trunks)),
-            advance_on=frozenset({408, 500, 502, 503, 504}),
-            no_reply_timeout=timeout,
-            progress_timeout=timeout,
-            ring_timeout=timeout,
-            max_attempts=trunks,
-            trunks=tuple(Trunk(f"{'abc'[n]}/1", n) for n in range(trunks)),
-            carriers=tuple(Carrier("abc"[n], (n,), None, None, 0.0, None) for n in range(trunks)),
-            health=health,
-            failing_calls=failing_calls,
-        )
-    )
-
-
-def line(dialer, hosts=HOSTS, **more):
-    return Line(router(**more), [f"sip:{host}" for host in HOSTS], Guard([NUMBER], hosts), dialer)
-
-
-def call(over, seed=0):
-    return asyncio.run(over.call(NUMBER, 1.0, np.random.default_rng(seed)))
-
-
-ANSWERS = (100, 180, 200, "end")
+from carriers.routing import Order
 
 
 def test_a_call_that_is_answered_is_measured():

@@ -55,7 +55,9 @@ class Far(asyncio.DatagramProtocol):
                 return
             for hostile in answers(NAMES[int(user)], request):
                 self.transport.sendto(hostile, peer)
-            asyncio.get_running_loop().call_later(AFTERWARDS, self.transport.sendto, request.answer(good), peer)
+            asyncio.get_running_loop().call_later(
+                AFTERWARDS, self.transport.sendto, request.answer(good), peer
+            )
 
 
 @dataclass

@@ -79,7 +79,10 @@ def test_every_cause_is_somebodys(file):
     named = {mode.cause for unit in tables.units for mode in unit.modes}
     named |= {unit.calendar.cause for unit in tables.units if unit.calendar}
     named |= {change.cause for change in tables.changes}
-    assert named == set(blames_of(scenario))
+    usual = {carrier.name for carrier in scenario.carriers}
+    if scenario.path is not None:
+        usual |= {"mobile", *(name for name, _ in scenario.path.segments)}
+    assert named | usual == set(blames_of(scenario))
 
 
 def test_causes_are_the_providers_the_carriers_or_planned():

@@ -123,7 +123,7 @@ def test_a_segment_that_is_poor_without_a_fault_is_whose_it_is(played, tables):
     calls = own(played, tables, "far").calls
     assert {b.heard.spoilt_by for b in calls.conditions[0].branches} == {"access"}
     assert calls.blames["access"] is Blame.ACCESS
-    assert "lan" not in calls.blames
+    assert calls.blames["lan"] is Blame.PROVIDER
     assert own(played, tables, "acme").calls.blames["lan"] is Blame.CUSTOMER
 
 

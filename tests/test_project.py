@@ -26,8 +26,6 @@ import validate
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
-LATER = {Exit.NOT_LIVE, Exit.GUARDED}
-"""Codes of commands that there are not yet."""
 MAKE = shutil.which("make")
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
 
@@ -60,7 +58,7 @@ def test_readme_names_every_command() -> None:
 def test_readme_names_every_exit_code() -> None:
     table = README.partition("### Exit codes")[2].partition("##")[0]
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
-    assert told == set(Exit) - LATER
+    assert told == set(Exit)
 
 
 def test_readme_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

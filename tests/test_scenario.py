@@ -16,12 +16,13 @@ from callsim.scenario import (
     scenario_hash,
     write_starter,
 )
-from callsim.scenario.faults import Maintenance, Refuses, Silent, StagedRepair
+from callsim.scenario.faults import Maintenance, OneWayAudio, PoorAudio, Refuses, Silent, StagedRepair
 from callsim.scenario.platform import AllOf, AnyOf, AtLeastUnits
 from callsim.scenario.tree import parse
 from carriers.calendars import ALWAYS, DAY, HOUR
 from carriers.hours import parse_hours
 from carriers.laws import Empirical, Exponential, Fixed, Gamma, Lognormal, Weibull
+from carriers.path import Transit
 from carriers.profiles import PROFILES
 from sla.objectives import Availability, Downtime, Mtbf, Mttr
 
@@ -104,14 +105,24 @@ def test_five_nines_is_read_as_it_is_written():
     assert isinstance(boreal.failures[0], Silent)
     assert boreal.failures[0].repair == Lognormal(1320.0, 10800.0)
     assert isinstance(cirrus.failures[0], Refuses)
-    assert isinstance(atlantic.failures[3], Maintenance)
-    assert atlantic.failures[3].notice == 7 * DAY
+    assert isinstance(atlantic.failures[3], PoorAudio)
+    assert atlantic.failures[3].transit == Transit(0.09, 2.0, 0.045)
+    assert isinstance(atlantic.failures[4], Maintenance)
+    assert atlantic.failures[4].notice == 7 * DAY
+    assert isinstance(boreal.failures[1], OneWayAudio)
+    assert cirrus.quality.transit == Transit(0.003, 1.0, pytest.approx(0.009), 0.080)
+    (numbers,) = scenario.numbers
+    assert (numbers.home, numbers.share, numbers.forwards.after) == ("atlantic", 1.0, 900.0)
+    assert (scenario.traffic.inbound, scenario.traffic.codec) == (0.4, "G.711_with_PLC")
+    assert scenario.platform.devices.kept == "within_site"
+    assert scenario.routing.poor_calls.mos_below == 3.4
 
     assert scenario.shared_risks[0].takes == ("atlantic", "boreal")
     assert [route.carrier for route in scenario.routing.routes] == ["atlantic", "boreal", "cirrus"]
     assert scenario.routing.health.hold_down == 120.0
     assert (scenario.routing.failing_calls.share, scenario.routing.failing_calls.hold) == (0.6, 120.0)
     acme, globex = scenario.customers
+    assert globex.path.access.link.bandwidth == 2e6
     assert acme.sla == globex.sla
     assert [o.target for o in acme.sla.objectives[:3]] == [0.9999, 0.99999, 1800.0]
     assert (globex.users, globex.fee, globex.handsets.count) == (40, 700.0, 40)
@@ -238,7 +249,7 @@ customers.acme.fee=4200         | customers.acme.fee: 4200 is not a fee; write o
 name.first=x                   | name.first: name is 'five-nines', which has no 'first'
 routing.healt.ping_every=9s    | routing.healt: unknown key; did you mean 'health'?
 routing.health.ping_evry=9s    | routing.health.ping_evry: unknown key; did you mean 'ping_every'?
-traffic={busy_hour_calls: 5}   | traffic.hold_time: missing; write for example `hold_time: 3m10s`
+support.P1={notice: 1m}        | support.P1.respond: missing; write for example `respond: 15m`
 routing.routes=[atlantic       | routing.routes: not YAML here: a bracket that is never closed
 routing.routes.0=&a b          | routing.routes.0: an anchor, &a; write the value out where it is used
 routing.routes.0=x             | routing.routes.0: no carrier is called 'x'; there is atlantic, boreal, cirrus

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Judgement:
     why_not: str | None
     promise: Estimate | None
     """Target that at most a share `risk` of the windows breaks; None where nothing tells."""
+    customer: str | None
+    """Whose windows these are; None: those of all who hold the terms."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +147,17 @@ def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], a
     for agreement, reckoning in pairs:
         for number, objective in enumerate(agreement.terms.objectives):
             had = seen.setdefault((agreement.terms.name, objective), [])
-            # Customers with the same terms on one platform see the same windows, unless it is about devices.
-            if any(np.array_equal(reckoning.actual[number], other, equal_nan=True) for other in had):
+            # Customers with the same terms on one platform see the same windows, unless it is about devices
+            # or a line of their own.
+            if any(_alike(reckoning.actual[number], other) for other in had):
                 continue
             had.append(reckoning.actual[number])
-            judged.append(_judgement(agreement.terms, objective, reckoning, number, again.confidence))
+            judged.append(_judgement(agreement, objective, reckoning, number, again.confidence))
+    judged = [
+        judgement if len(seen[judgement.agreement, judgement.objective]) > 1
+        else replace(judgement, customer=None)
+        for judgement in judged
+    ]  # fmt: skip
     customers = tuple(_figures(agreement, reckoning, again) for agreement, reckoning in pairs)
     return Accounts(
         judgements=tuple(judged),
@@ -161,17 +169,23 @@ def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], a
     )
 
 
+def _alike(one: Floats, other: Floats) -> bool:
+    """Whether windows measured the same, but for rounding."""
+    return len(one) == len(other) and np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
 def _judgement(
-    terms: Terms, objective: Objective, reckoning: Reckoning, number: int, confidence: float
+    agreement: Agreement, objective: Objective, reckoning: Reckoning, number: int, confidence: float
 ) -> Judgement:
     met, actual, why_not = reckoning.met[number], reckoning.actual[number], reckoning.why_not[number]
+    terms, name = agreement.terms, agreement.customer.name
     window = window_name(terms, objective)
     if why_not is not None:
         nothing = share(0, 0, confidence)
-        return Judgement(terms.name, objective, window, nothing, None, why_not, None)
+        return Judgement(terms.name, objective, window, nothing, None, why_not, None, name)
     met_share, verdict = judge_share(int(met.sum()), len(met), objective.risk, confidence)
     promise = keepable(actual, objective, objective.risk, confidence)
-    return Judgement(terms.name, objective, window, met_share, verdict, None, promise)
+    return Judgement(terms.name, objective, window, met_share, verdict, None, promise, name)
 
 
 def keepable(actual: Floats, objective: Objective, risk: float, confidence: float) -> Estimate | None:

@@ -32,9 +32,9 @@ def blames_of(scenario: Scenario) -> dict[str, Blame]:
     changes = scenario.platform.changes if scenario.platform else ()
     # What has no fault can spoil a call as well, by its usual quality.
     found |= {carrier.name: Blame.CARRIER for carrier in scenario.carriers}
-    found |= {"mobile": Blame.THIRD_PARTY}
-    segments = scenario.path.segments if scenario.path else ()
-    found |= {name: _SEGMENT_BLAMES.get(name, Blame.PROVIDER) for name, _ in segments}
+    if scenario.path is not None:
+        found |= {name: _SEGMENT_BLAMES.get(name, Blame.PROVIDER) for name, _ in scenario.path.segments}
+        found |= {"mobile": Blame.THIRD_PARTY} if scenario.path.mobile else {}
     return found | {change.name: Blame.MAINTENANCE for change in changes}
 
 

@@ -120,7 +120,7 @@ ANSWERS = ("echo", "tone", "speech", "silence")
 @click.option(
     "--answers", type=click.Choice(ANSWERS), default="echo", show_default=True, help="What they play."
 )
-@click.option("--ring", metavar="DURATION", callback=duration, default="0s", help="How long they ring.")
+@click.option("--ring", metavar="DURATION", callback=duration, help="How long they ring.  [default: not]")
 @click.option("--channels", type=click.IntRange(min=1), help="Calls at once of each.  [default: any number]")
 @click.option(
     "--port", "first_port", type=click.IntRange(1, 65535), help="The first one's port.  [default: any]"
@@ -130,7 +130,7 @@ ANSWERS = ("echo", "tone", "speech", "silence")
 def lab(
     carriers: str,
     answers: str,
-    ring: float,
+    ring: float | None,
     channels: int | None,
     first_port: int | None,
     faults: Path | None,
@@ -141,7 +141,7 @@ def lab(
     from callsim.live import lab_command  # noqa: PLC0415 - heavy
 
     names = [name.strip() for name in carriers.split(",") if name.strip()]
-    told = Answers(ring=ring, plays=answers)
+    told = Answers(ring=ring or 0.0, plays=answers)
     return lab_command.lab(names, told, faults, channels, first_port or 0, seed)
 
 

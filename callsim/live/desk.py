@@ -21,6 +21,7 @@ from callgen.lab import LabError, lab_of
 from callgen.messages import Audio
 from callgen.pings import keep_pinging
 from callgen.placing import Line
+from callsim.errors import CallsimError
 from callsim.live.errors import GuardedError, NotLiveError
 from callsim.live.setup import caps_of, counters_of, endpoint_of, guard_of, policy_of, require_live
 from callsim.plan.model import Plan
@@ -115,9 +116,11 @@ async def desk_of(
         count = math.ceil(at_once / SLOTS)
         most = math.ceil((at_once * (1 + SLOTS) + silent_calls * HELD) / SLOTS)
         try:
-            workers = await stack.enter_async_context(
-                Workers(count, endpoint, grow_to=min(max(most, count), max(MOST_WORKERS, count)))
-            )
+            pool = Workers(count, endpoint, grow_to=min(max(most, count), max(MOST_WORKERS, count)))
+        except ValueError as error:
+            raise CallsimError(f"{plan.name}: {error}") from None
+        try:
+            workers = await stack.enter_async_context(pool)
         except (LostByToolError, TimeoutError) as error:
             raise NotLiveError(f"the workers that place calls do not start: {error}") from None
         router = Router(policy_of(plan))
