@@ -76,7 +76,11 @@ def configured(settings: Endpoint, identity: Identity | None, address: str) -> A
     config.idUri = f"<sip:callsim@{address}>"
     media = config.mediaConfig
     media.transportConfig.boundAddress = settings.host
-    media.transportConfig.port, media.transportConfig.portRange = settings.rtp_ports or (0, 0)
+    if settings.rtp_ports is not None:
+        first, count = settings.rtp_ports
+        media.transportConfig.port = first
+        # The range is what the last RTP port may be above the first; its RTCP comes after that. 0: any.
+        media.transportConfig.portRange = max(count - 2, 1)
     # A far end takes what it is offered. SDES over plain SIP shows its keys, but a plan may ask for that.
     media.srtpUse = SRTP["optional" if settings.answers else "off"]
     media.srtpSecureSignaling = 0

@@ -16,8 +16,9 @@ def free_port():
         return one.getsockname()[1]
 
 
-async def bound(port):
-    """Wait until somebody has a UDP port of this machine, without a word to it (Linux)."""
+async def bound(port, process):
+    """Wait until a process has its UDP port of this machine, without a word to it (Linux)."""
     async with asyncio.timeout(SOON):
         while f":{port:04X} " not in Path("/proc/net/udp").read_text():
+            assert process.returncode is None, f"it ended with {process.returncode}"
             await asyncio.sleep(0.02)

@@ -52,7 +52,7 @@ async def proxy(*ports, failed_pings=100):
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            await bound(port)
+            await bound(port, process)
             yield f"sip:{NUMBER}@{HOST}:{port}"
         finally:
             if process.returncode is None:

@@ -51,9 +51,7 @@ class Sipp:
 
     async def __aenter__(self):
         port = free_port()
-        common = (
-            f"-i {HOST} -p {port} -m {self._calls} -nostdin -rtp_echo -trace_msg -timeout 30 -message_file"
-        )
+        common = f"-i {HOST} -p {port} -m {self._calls} -nostdin -rtp_echo -timeout 30 -trace_msg"
         self._process = await asyncio.create_subprocess_exec(
             "sipp",
             *self._options,
@@ -63,7 +61,7 @@ class Sipp:
             stderr=asyncio.subprocess.DEVNULL,
             cwd=self._log.parent,
         )
-        await bound(port)
+        await bound(port, self._process)
         self.uri = f"sip:{NUMBER}@{HOST}:{port}"
         return self
 
@@ -218,11 +216,12 @@ def test_what_is_no_response_is_none(tmp_path, scenario):
             near.process.tell(HangUp(call))
             ended = await near.end(call)
             assert (statuses(near, call), ended.hung_up_by, ended.rtp) == ([], "us", None)
+            assert ("HTTP/1.1 200 OK" in far.text()) == (scenario == "garbage")
 
     play(scene)
 
 
-CALLS = 12
+CALLS = 8
 
 
 def test_times_are_those_that_sipp_has_logged(tmp_path):

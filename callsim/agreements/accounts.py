@@ -14,6 +14,7 @@ from results.quantiles import lowest_kept, tail_estimate, tail_mean, value_at_ri
 from results.timeline import Floats
 from results.verdicts import Verdict, judge_share
 from sla.assessment import Customer as Holder
+from sla.assessment import Flags
 from sla.objectives import Objective
 from sla.reckoning import Agreement, Reckoning
 from sla.terms import BillingCycle, FixedWindow, RollingWindow, Terms
@@ -143,15 +144,16 @@ def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], a
     """Draw up the accounts of a run; `again` resamples its years."""
     pairs = list(zip(agreements, reckonings, strict=True))
     judged: list[Judgement] = []
-    seen: dict[tuple[str, Objective], list[Floats]] = {}
+    seen: dict[tuple[str, Objective], list[tuple[Floats, Flags]]] = {}
     for agreement, reckoning in pairs:
         for number, objective in enumerate(agreement.terms.objectives):
             had = seen.setdefault((agreement.terms.name, objective), [])
             # Customers with the same terms on one platform see the same windows, unless it is about devices
             # or a line of their own.
-            if any(_alike(reckoning.actual[number], other) for other in had):
+            windows = reckoning.actual[number], reckoning.met[number]
+            if any(_alike(windows, other) for other in had):
                 continue
-            had.append(reckoning.actual[number])
+            had.append(windows)
             judged.append(_judgement(agreement, objective, reckoning, number, again.confidence))
     judged = [
         judgement if len(seen[judgement.agreement, judgement.objective]) > 1
@@ -169,9 +171,9 @@ def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], a
     )
 
 
-def _alike(one: Floats, other: Floats) -> bool:
-    """Whether windows measured the same, but for rounding."""
-    return len(one) == len(other) and np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+def _alike(one: tuple[Floats, Flags], other: tuple[Floats, Flags]) -> bool:
+    """Whether the same windows keep an objective, and measured practically the same."""
+    return np.array_equal(one[1], other[1]) and np.allclose(one[0], other[0], rtol=1e-3, equal_nan=True)
 
 
 def _judgement(
