@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,8 @@ from sim import Tables, place_calls
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "benchmarks" / "README.md"
 FIVE_NINES = ROOT / "scenarios" / "five-nines.yaml"
+OUTBOUND = ROOT / "benchmarks" / "five-nines-outbound.yaml"
+"""Its part that the hand-written version has."""
 FIVE = ("run", str(FIVE_NINES))
 GOLD = ROOT / "scenarios" / "slas" / "gold.yaml"
 PAIRS = ROOT / "tests" / "oracles" / "five-pairs-own-crews.yaml"
@@ -159,16 +161,18 @@ def speed(times: float, _: int) -> Rows:
         ours / plain >= 1 / 3,
     )
     years = round(600 * times)
+    outbound = build(load_scenario(OUTBOUND))
     ours, plain = in_turns(
-        lambda: years_a_cpu_second(five, years), lambda: plain_simpy_five_nines.main(years)[0]
+        lambda: years_a_cpu_second(outbound, years), lambda: plain_simpy_five_nines.main(years)[0]
     )
     yield Row(
-        "five-nines, one core, against a stripped version in plain SimPy",
+        "five-nines with calls from us only, one core, against a stripped version in plain SimPy",
         f"{ours:,.0f} to {plain:,.0f} years/s: {ours / plain:.2f}",
         "at least 0.25",
         ours / plain >= 1 / 4,
     )
-    yield Row("five-nines, one core", f"{ours:,.0f} years/s", "at least 150", ours >= 150)
+    whole = statistics.median(years_a_cpu_second(five, years) for _ in range(ROUNDS))
+    yield Row("five-nines, one core", f"{whole:,.0f} years/s", "at least 150", whole >= 150)
     years = round(4000 * times)
     one, two = in_turns(lambda: seconds(years, 1), lambda: seconds(years, 2), rounds=3)
     yield Row(
@@ -190,6 +194,27 @@ def speed(times: float, _: int) -> Rows:
     )
     start = statistics.median(seconds_of("--help")[1] for _ in range(ROUNDS))
     yield Row("`callsim --help`", f"{start:.2f} s", "within 0.3 s", start <= 0.3)
+
+
+def voice(times: float, _: int) -> Rows:
+    """Compare five-nines with and without how calls sound, over the same faults and beliefs."""
+    tables = build(load_scenario(FIVE_NINES))
+    assert tables.routing is not None
+    # What only makes calls sound poor is left out of both, and with it the switching that it causes.
+    units = tuple(unit for unit in tables.units if unit.segment is None)
+    heard = replace(tables, units=units, own_paths=(), routing=replace(tables.routing, poor_calls=None))
+    mute = replace(heard, voice=None)
+    years = round(600 * times)
+    with_it, without = in_turns(
+        lambda: years_a_cpu_second(heard, years), lambda: years_a_cpu_second(mute, years)
+    )
+    ratio = without / with_it
+    yield Row(
+        "five-nines, the same faults, with how calls sound against without, one core",
+        f"{with_it:,.0f} to {without:,.0f} years/s: {ratio:.2f} times the time",
+        "at most 1.3",
+        ratio <= 1.3,
+    )
 
 
 def peak(years: int, jobs: int) -> float:
@@ -329,6 +354,7 @@ def call_speed(times: float) -> Rows:
 
 PARTS: dict[str, Callable[[float, int], Rows]] = {
     "speed": speed,
+    "voice": voice,
     "memory": memory,
     "agreements": agreements,
     "coverage": coverages,
