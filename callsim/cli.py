@@ -67,7 +67,7 @@ def _forget_stdout() -> None:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="callsim %(version)s")
 def main() -> None:
-    """Predict the uptime, recovery time and call success of telephone service."""
+    """Predict the uptime, recovery time and voice quality of telephone service, and place real calls."""
 
 
 @main.command()
