@@ -354,8 +354,8 @@ def call_speed(times: float) -> Rows:
 
 PARTS: dict[str, Callable[[float, int], Rows]] = {
     "speed": speed,
-    "voice": voice,
     "memory": memory,
+    "voice": voice,
     "agreements": agreements,
     "coverage": coverages,
     "oracles": exact,
