@@ -22,9 +22,7 @@ from callsim.plan.values import (
     TrunkUri,
 )
 from callsim.scenario.calls import Mos, Routing
-from carriers.calendars import ALWAYS
 from documents.values import (
-    Hours,
     Items,
     Model,
     Name,
@@ -33,7 +31,6 @@ from documents.values import (
     SecondsOrZero,
     Share,
     Some,
-    TimeZone,
     located,
     wrong,
 )
@@ -169,8 +166,6 @@ class Test(Model):
     """Time from one to the next; the pre-flight counts with it."""
     jitter: SecondsOrZero = 0.0
     """Each is up to so much earlier or later, so that they do not beat in step with a fault."""
-    hours: Hours = ALWAYS
-    """Hours of the local week in which it is placed."""
     talk: Seconds = 12.0
     """From the answer to our BYE."""
     codec: LiveCodec | None = None
@@ -268,8 +263,6 @@ class Plan(Model):
     """What it is called; what the guard has counted is kept under this name."""
     title: str | None = None
     """One line about it."""
-    timezone: TimeZone = "UTC"
-    """IANA time zone of the tests' hours."""
     trunks: Some[Trunk]
     """Where calls can be sent."""
     routing: Routing | None = None
