@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -50,15 +52,16 @@ async def proxy(*ports, failed_pings=100):
             *("kamailio", "-f", str(config), "-DD", "-E", "-m", "16", "-M", "4", "-Y", folder),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             await bound(port, process)
             yield f"sip:{NUMBER}@{HOST}:{port}"
         finally:
-            if process.returncode is None:
-                process.terminate()
-            async with asyncio.timeout(SOON):
-                await process.wait()
+            # A SIGTERM is sometimes lost between its processes, which then wait for each other.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
 
 def waiting(peer):
