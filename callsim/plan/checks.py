@@ -12,14 +12,10 @@ from callsim.scenario.checks import check_parts
 from callsim.scenario.paths import find, get, write_path
 from documents.words import Path, Trouble, unknown
 
-LATER = ("alerts", "keep")
-"""Keys that only `callsim watch` could act on."""
-
 
 def check_parts_of_plan(data: Any, folder: File) -> Iterator[Trouble]:  # noqa: ANN401 - plain values
     """Everything in `data` that does not fit with the rest of it, or with the files in `folder`."""
     return chain(
-        _later(data),
         _names(data),
         _unreachable(data),
         _routing(data),
@@ -27,12 +23,6 @@ def check_parts_of_plan(data: Any, folder: File) -> Iterator[Trouble]:  # noqa: 
         _costs(data),
         _files(data, folder),
     )
-
-
-def _later(data: Any) -> Iterator[Trouble]:  # noqa: ANN401
-    for key in LATER:
-        if key in data:
-            yield (key,), "comes with `callsim watch`, which this version does not have; leave it out"
 
 
 def _carriers(data: Any) -> list[str]:  # noqa: ANN401

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from callsim.errors import Problem, ScenarioError
-from callsim.plan.checks import LATER, check_parts_of_plan
+from callsim.plan.checks import check_parts_of_plan
 from callsim.plan.model import Plan
 from callsim.scenario.paths import apply_overrides
 from callsim.scenario.reading import BEGINS, read_tree, validated
@@ -25,8 +25,6 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     tree = read_tree(str(path), "plan")
     overridden = apply_overrides(tree.data, overrides)
     troubles = list(check_parts_of_plan(tree.data, Path(path).parent))
-    for key in LATER:
-        tree.data.pop(key, None)
     # What is wrong with the YAML of a secret is told without the value.
     tree.troubles = [
         (at, place, "cannot be read; write env:NAME or file:PATH" if at[-1:] in SECRETS else text)

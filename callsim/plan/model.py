@@ -21,8 +21,11 @@ from callsim.plan.values import (
     Played,
     TrunkUri,
 )
+from callsim.plan.watching import Alert, Date, HostPort, Keep, Sla
 from callsim.scenario.calls import Mos, Routing
+from carriers.calendars import ALWAYS
 from documents.values import (
+    Hours,
     Items,
     Model,
     Name,
@@ -31,6 +34,7 @@ from documents.values import (
     SecondsOrZero,
     Share,
     Some,
+    TimeZone,
     located,
     wrong,
 )
@@ -91,6 +95,8 @@ class Audio(Model):
     """tone, speech, silence or the name of a WAV file."""
     hear: Listened = "anything"
     """echo, anything, nothing or the name of a WAV file."""
+    record: bool = False
+    """Whether both directions are kept as WAV files, with `consent: recorded`; by `callsim watch`."""
 
 
 class Expect(Model):
@@ -166,6 +172,10 @@ class Test(Model):
     """Time from one to the next; the pre-flight counts with it."""
     jitter: SecondsOrZero = 0.0
     """Each is up to so much earlier or later, so that they do not beat in step with a fault."""
+    hours: Hours = ALWAYS
+    """When it runs, in the plan's time zone."""
+    not_on: Items[Date] = ()
+    """Days on which it does not run."""
     talk: Seconds = 12.0
     """From the answer to our BYE."""
     codec: LiveCodec | None = None
@@ -206,6 +216,9 @@ class Test(Model):
             troubles.append((("jitter",), "has to be shorter than `every`"))
         if self.every is None and self.jitter:
             troubles.append((("jitter",), "does nothing without `every`"))
+        if self.every is None:
+            idle = {"hours", "not_on"} & self.model_fields_set
+            troubles += [((key,), "does nothing without `every`") for key in sorted(idle)]
         if troubles:
             raise located(*troubles)
         return self
@@ -279,6 +292,35 @@ class Plan(Model):
     """Calls that are placed and judged."""
     guard: GuardRules
     """What may be called at all, and how much."""
+    timezone: TimeZone = "UTC"
+    """Where hours and months are local time."""
+    own_network: Items[HostPort] = ()
+    """TCP ports that answer while our own network works; asked when all trunks fail at once."""
+    sla: Sla | None = None
+    """What is promised."""
+    alerts: Items[Alert] = ()
+    """Whom to tell of what."""
+    keep: Keep | None = None
+    """How long records are kept; without it for ever."""
+    numbers: Literal["plain", "hashed"] = "plain"
+    """How numbers that are called are kept."""
+    consent: Literal["recorded"] | None = None
+    """Whether those who are called have agreed to be recorded."""
+
+    @model_validator(mode="after")
+    def _acted_on(self) -> Self:
+        troubles: list[Trouble] = []
+        if self.consent is None:
+            recorded = [n for n, test in enumerate(self.tests) if test.audio.record]
+            why = "needs `consent: recorded` in the plan"
+            troubles += [(("tests", n, "audio", "record"), why) for n in recorded]
+        if self.sla is None:
+            burning = [n for n, alert in enumerate(self.alerts) if alert.when == "budget_burning"]
+            why = "budget_burning needs `sla: {availability: 99.95%}` in the plan"
+            troubles += [(("alerts", n, "when"), why) for n in burning]
+        if troubles:
+            raise located(*troubles)
+        return self
 
     def trunk_names(self) -> tuple[str, ...]:
         """Names of the trunks, in the order of the list: `atlantic/1`."""
