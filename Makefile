@@ -20,6 +20,7 @@ run: $(VENV)/.ready
 	esac
 
 test: $(VENV)/.ready-to-test
+	@tests/peers/install.sh
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
