@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from callgen.worker import Worker
 
 RINGING, PROGRESS, MULTIPLE_CHOICES, BAD_REQUEST, DECLINE = 180, 183, 300, 400, 603
+PLAINLY = {
+    "End of file (PJ_EEOF)": "the far end has closed the connection",
+    "EVP lib": "the far end has closed the connection",
+    "Unknown error 503": "the far end has closed the connection",
+    "unknown protocol": "the far end speaks no TLS here",
+}
+"""What the library says of connections that fail, in plain words; over TLS it is its OpenSSL that speaks."""
 TERMINATED = 487, "Request Terminated"
 BYE_WAIT = 2.0
 """Seconds that a BYE's answer is waited for before the call is told to be over."""
@@ -32,7 +39,7 @@ def _message(rdata: Any) -> sip.Message | None:  # noqa: ANN401 - pjsua2 has no 
     return sip.parse(clean(rdata.wholeMsg).encode())
 
 
-class Call(pj.Call):  # type: ignore[misc]
+class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
     """One call of an endpoint, either way; its number is negative where the far end calls."""
 
     def __init__(
@@ -48,6 +55,8 @@ class Call(pj.Call):  # type: ignore[misc]
         self._answers: Answers | None = None
         self._port: Port | None = None
         self._call_id: str | None = None
+        self._peer = ""
+        """SIP URI that its INVITE goes to."""
         self._trace = False
         self._answer_at: float | None = None
         self._dial_at: float | None = None
@@ -72,6 +81,7 @@ class Call(pj.Call):  # type: ignore[misc]
     def place(self, place: Place) -> None:
         """Send the INVITE; what fails here is ours, since transport errors are told later."""
         self._talk, self._audio, self._trace = place.talk, place.audio, place.trace
+        self._peer = place.target or place.uri
         try:
             param = pj.CallOpParam(True)
             headers = list(place.headers)
@@ -82,8 +92,10 @@ class Call(pj.Call):  # type: ignore[misc]
             self._port = self.worker.ports.take(place.audio)
             self.worker.prefer(place.codecs or self.worker.settings.codecs)
             now = time.monotonic()
-            self.makeCall(place.uri, param)
+            with self.worker.dialogs.placing(self.number):
+                self.makeCall(place.uri, param)
             self._call_id = self.getInfo().callIdString
+            self.worker.dialogs.named(self.number, self._call_id)
             self.worker.tell(Sent(self.number, self.worker.traces.began(self._call_id) or now))
         except pj.Error as error:
             self.lose(error.reason)
@@ -144,6 +156,11 @@ class Call(pj.Call):  # type: ignore[misc]
         if self._hang_up_at is not None and now >= self._hang_up_at:
             self.give_up()
 
+    def calm(self, until: float) -> bool:
+        """Whether it is talked over, with nothing for us to do until then."""
+        due = (self._answer_at, self._dial_at, self._hang_up_at)
+        return self._answered and self._ended_at is None and all(at is None or at > until for at in due)
+
     def check(self) -> None:
         """End a call whose end was never told."""
         if self._ended_at is None:
@@ -157,6 +174,12 @@ class Call(pj.Call):  # type: ignore[misc]
 
     def slot_free(self) -> bool:
         """Whether the library has forgotten the call; against a silent peer that takes 32 s (Timer B)."""
+        if self._forgotten():
+            self.worker.dialogs.forget(self._call_id or "")
+            return True
+        return False
+
+    def _forgotten(self) -> bool:
         if self.getId() == pj.PJSUA_INVALID_ID:
             return True  # it never had one, and to ask for more would abort the process
         try:
@@ -177,6 +200,7 @@ class Call(pj.Call):  # type: ignore[misc]
             if self._hung_up_by == "far":
                 # A BYE before the answer: the library gives the status of the BYE, which is no answer.
                 (status, reason), self._hung_up_by = TERMINATED, None
+            reason = self.worker.library.trouble_at(self._peer) or PLAINLY.get(reason, reason)
             self.worker.tell(Response(self.number, status, clean(reason), self._ended_at, local=True))
 
     def _said_goodbye(self, now: float) -> bool:
@@ -238,7 +262,7 @@ class Call(pj.Call):  # type: ignore[misc]
     # ---- what the library tells
 
     @guarded
-    def onCallTsxState(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onCallTsxState(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """A transaction of the call has moved."""
         event = prm.e.body.tsxState
         tsx = event.tsx
@@ -272,7 +296,7 @@ class Call(pj.Call):  # type: ignore[misc]
         self.worker.tell(response)
 
     @guarded
-    def onCallState(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onCallState(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """The call has begun, been answered or ended."""
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
@@ -282,7 +306,8 @@ class Call(pj.Call):  # type: ignore[misc]
                 tsx = event.body.tsxState
                 if tsx.type == pj.PJSIP_EVENT_RX_MSG and tsx.tsx.method == "INVITE":
                     message = _message(tsx.src.rdata)
-                    self._hear(info.lastStatusCode, info.lastReason, message, time.monotonic())
+                    # The call's own status may be that of a BYE which the library has sent meanwhile.
+                    self._hear(tsx.tsx.statusCode, tsx.tsx.statusText, message, time.monotonic())
             self._end(info.lastStatusCode, info.lastReason)
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
             now = time.monotonic()
@@ -294,23 +319,23 @@ class Call(pj.Call):  # type: ignore[misc]
             if self._audio.dtmf:
                 self._dial_at = now + DTMF_AFTER
 
-    def onCallRedirected(self, prm: Any) -> int:  # noqa: ANN401, N802
+    def onCallRedirected(self, prm: Any) -> int:  # noqa: ANN401, N802 - pjsua2 has no types
         """Follow no 3xx: it is a response like others, where to stop would make it a 487."""
         del prm
         return int(pj.PJSIP_REDIRECT_REJECT)
 
     @guarded
-    def onCallTransferRequest(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onCallTransferRequest(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """Decline a REFER: the library would call, unguarded, whom the far end names."""
         prm.statusCode = DECLINE
 
     @guarded
-    def onCallReplaceRequest(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onCallReplaceRequest(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """Decline an INVITE that would take the call's place (RFC 3891): no guard has permitted it."""
         prm.statusCode = DECLINE
 
     @guarded
-    def onCallMediaState(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onCallMediaState(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """Media can flow; after a re-INVITE they may be others."""
         del prm
         info = self.getInfo()  # named, because its media live no longer than it does
@@ -331,12 +356,12 @@ class Call(pj.Call):  # type: ignore[misc]
                     audio.startTransmit(audio)
 
     @guarded
-    def onDtmfDigit(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onDtmfDigit(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """A digit has come (RFC 4733)."""
         self._digits += prm.digit
 
     @guarded
-    def onStreamDestroyed(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onStreamDestroyed(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """Final figures of a stream."""
         stat = self.getStreamStat(prm.streamIdx)  # named, as above
         start = stat.rtcp.start

@@ -8,6 +8,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -63,6 +64,10 @@ class Kept:
     latest: float = 0.0
     """Most seconds by which a call came after it was due."""
     on_the_line: int = 0
+    waits: int = 0
+    """Calls that had to wait until a worker had room for them."""
+    busy: float | None = None
+    """Share of the machine's processors that was in use by whatever runs; None where that is not known."""
 
 
 async def generate(
@@ -116,6 +121,25 @@ async def generate(
         for task in left:
             with suppress(asyncio.CancelledError, Exception):
                 await task
+
+
+async def watch_machine(kept: Kept) -> None:
+    """Keep `kept.busy` up to date, from now on; where there is no /proc/stat (Linux) it stays unknown."""
+    first = _processors()
+    while first is not None and (now := _processors()) is not None:
+        idle, total = (b - a for a, b in zip(first, now, strict=True))
+        if total > 0:
+            kept.busy = 1 - idle / total
+        await asyncio.sleep(1.0)
+
+
+def _processors() -> tuple[int, int] | None:
+    """Ticks that all processors were idle, and ticks in all, since the machine started."""
+    try:
+        ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 async def _awaited(place: Callable[[], Awaitable[T]]) -> T:

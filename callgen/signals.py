@@ -27,6 +27,8 @@ HOP, HOPS = 0.05, 128
 """Seconds for which the tone keeps a frequency, and how many there are before it begins again."""
 WINDOW, REACH = 0.4, 2.0
 """Seconds of sound that are sought in what was sent, up to so long ago."""
+WINDOWS = 12
+"""Windows in which an echo is sought, spread over what was heard: each costs a millisecond."""
 ALIKE = 0.5
 """Correlation from which a sound is taken for another one's echo."""
 LISTENED = 1.0
@@ -124,11 +126,11 @@ def echo_delay(heard: Samples, sent: Samples, offset: int, rate: int) -> float |
     `offset` is the sample of `sent`, which loops, that went out as the first of `heard` came in.
     """
     window, reach = round(WINDOW * rate), round(REACH * rate)
+    starts = range(0, heard.size - window + 1, window)
+    loud = [s for s in starts if (heard[s : s + window] ** 2).mean() >= 10 ** (SILENCE_DBOV / 10)]
     delays = []
-    for start in range(0, heard.size - window + 1, window):
+    for start in loud[:: -(-len(loud) // WINDOWS) or 1]:
         piece = heard[start : start + window]
-        if (piece**2).mean() < 10 ** (SILENCE_DBOV / 10):
-            continue
         played = np.arange(offset + start - reach, offset + start + window)
         ago = sent[played % sent.size] * (played >= 0)
         alike, best = likeness(piece, ago)

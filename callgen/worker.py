@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import gc
 import os
 import signal
@@ -16,6 +18,8 @@ import pjsua2 as pj
 from callgen.account import Account
 from callgen.audio import Ports, rate_for
 from callgen.call import Call
+from callgen.dialogs import Dialogs
+from callgen.library import Library
 from callgen.messages import (
     CODECS,
     Alive,
@@ -36,12 +40,19 @@ from callgen.tracing import Traces
 
 TICK_MS = 10
 """Longest wait for SIP before commands and timers are looked at."""
-CHECK_EVERY = 0.1
+CALM_MS = 50
+"""The same while every call is just talked over, or there is none: each wait costs 0.1 ms of a core."""
+CHECK_EVERY = 1.0
 """Seconds between looks at calls that may have ended without a word (pjproject #4992)."""
 COLLECT_EVERY = 10.0
 """Seconds between collections of garbage, which must not happen in another thread."""
 DRAIN = 0.3
 """Seconds that the last requests get for their answers."""
+ALONE = 5.0
+"""Seconds that they get where the parent is gone, which would have ended at the far end what is left."""
+HUNG = 30.0
+"""Seconds without a turn of the loop, or for the end, after which the process ends at once: a parent that is
+gone kills no worker that hangs."""
 MESSAGES_LOGGED = 4
 """Level of pjsip's log from which it has the SIP messages."""
 TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
@@ -51,6 +62,11 @@ def run(pipe: Connection, settings: Endpoint) -> None:
     """Serve the pipe until `Stop`, or until its other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     gc.disable()
+    gc.freeze()  # what has been imported is no garbage, and shares its memory with other workers
+    with contextlib.suppress(ImportError):
+        import resource  # noqa: PLC0415 - not there on Windows
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would show the passwords
     # PJLIB writes lines to stdout before its log can be turned off.
     with open(os.devnull, "w") as nothing:  # noqa: PTH123 - no path, a device
         os.dup2(nothing.fileno(), 1)
@@ -66,7 +82,7 @@ def run(pipe: Connection, settings: Endpoint) -> None:
     worker.close()
 
 
-class _Log(pj.LogWriter):  # type: ignore[misc]
+class _Log(pj.LogWriter):  # type: ignore[misc]  # pjsua2 has no types
     """Takes pjsip's log, for the SIP messages in it."""
 
     def __init__(self, traces: Traces, failed: Callable[[str], None]) -> None:
@@ -92,8 +108,11 @@ class Worker:
         self.calls: dict[int, Call] = {}
         self.pings: dict[int, tuple[int, float, Any]] = {}
         """By the token that comes back with an answer: the ping, when, and what keeps its token unique."""
-        self.traces = Traces()
+        self.dialogs = Dialogs(self.tell)
+        users = [(i.username.reveal(), i.caller_id) for i in settings.identities if i.username]
+        self.traces = Traces(self.dialogs.watch, {user for user, shown in users if user != shown})
         self.stopped = False
+        self._alone = False
         self._incoming = 0
         self._check_at = self._collect_at = 0.0
         rate = rate_for(settings.codecs)
@@ -101,7 +120,7 @@ class Worker:
             # It binds to such an address, and then aborts.
             raise ValueError("pjsua2's wheel has no IPv6")
         self._log = _Log(self.traces, self._failed)
-        self.library = pj.Endpoint()
+        self.library = Library(verify=(settings.tls or Tls()).verify and settings.answers is None)
         self.library.libCreate()
         self.library.libInit(_configuration(rate, self._log))
         self.library.audDevManager().setNullDev()
@@ -114,7 +133,12 @@ class Worker:
         ports = tuple(int(address.rpartition(":")[2]) for address in addresses)
         self.accounts: dict[str | None, Account] = {None: Account(self, None, addresses[0])}
         for identity in settings.identities:
-            self.accounts[identity.trunk] = Account(self, identity, addresses[0])
+            if identity.register:
+                self.library.expect(identity.uri, identity.target)
+                self.accounts[identity.trunk] = Account(self, identity, addresses[0])
+        self._identities = {identity.trunk: identity for identity in settings.identities}
+        # One for all trunks that are called, since the library has room for eight, and aborts beyond.
+        self._calling = Account(self, None, addresses[0])
         self.tell(Ready(settings.host, ports[0], tuple(zip(settings.transports, ports, strict=True))))
 
     def tell(self, message: FromWorker) -> None:
@@ -122,7 +146,7 @@ class Worker:
         try:
             self.pipe.send(message)
         except OSError:
-            self.stopped = True
+            self.stopped = self._alone = True
 
     def prefer(self, codecs: Sequence[str]) -> None:
         """Offer these codecs from now on, in their order; raises ValueError for one that is not there."""
@@ -138,7 +162,11 @@ class Worker:
     def serve(self) -> None:
         """Handle SIP, commands and timers; raises RuntimeError for what a callback raised."""
         while not self.stopped:
-            self.library.libHandleEvents(TICK_MS)
+            if time.monotonic() >= self._collect_at:
+                self._collect_at = time.monotonic() + COLLECT_EVERY
+                faulthandler.dump_traceback_later(HUNG, exit=True)
+                gc.collect()
+            self._wait()
             now = time.monotonic()
             if now >= self._check_at:
                 self._check_at = now + CHECK_EVERY
@@ -148,18 +176,30 @@ class Worker:
             self._obey()
             if self.broken is not None:
                 raise RuntimeError(self.broken)
-            if now >= self._collect_at:
-                self._collect_at = now + COLLECT_EVERY
-                gc.collect()
+
+    def _wait(self) -> None:
+        """Handle what comes by SIP, for as long as there need be nothing else to do."""
+        until = time.monotonic() + CALM_MS / 1e3
+        if self.settings.answers is not None or self.pings:
+            self.library.libHandleEvents(TICK_MS)
+        elif not self.calls:
+            # No message can be urgent, but a command.
+            with contextlib.suppress(OSError):  # it is gone, which is seen when it is read
+                self.pipe.poll(CALM_MS / 1e3)
+            self.library.libHandleEvents(0)
+        else:
+            calm = all(call.calm(until) for call in self.calls.values())
+            self.library.libHandleEvents(CALM_MS if calm else TICK_MS)
 
     def close(self) -> None:
         """Hang up, drain, drop every reference, destroy: in another order the library aborts."""
+        faulthandler.dump_traceback_later(HUNG, exit=True)
         for number in self.calls:
             self.calls[number].give_up()
         registered = [a for a in self.accounts.values() if a.identity and a.identity.register]
         for account in registered:
             account.leave()
-        until = time.monotonic() + DRAIN
+        until = time.monotonic() + (ALONE if self._alone else DRAIN)
         while time.monotonic() < until and (self.calls or any(account.registered for account in registered)):
             self.library.libHandleEvents(TICK_MS)
             self._sweep(time.monotonic())
@@ -217,16 +257,22 @@ class Worker:
                     case Stop():
                         self.stopped = True
         except (EOFError, OSError):
-            self.stopped = True
+            self.stopped = self._alone = True
 
     def _place(self, place: Place) -> None:
-        account = self.accounts.get(place.identity)
-        if account is None:
+        if place.identity is not None and place.identity not in self._identities:
             self.tell(Lost(place.call, f"the worker has no identity {place.identity!r}", time.monotonic()))
             self.tell(Freed(place.call))
             return
+        account = self._account(place.identity, place.uri, place.target)
         self.calls[place.call] = Call(self, account, place.call)
         self.calls[place.call].place(place)
+
+    def _account(self, trunk: str | None, uri: str, target: str | None) -> Account:
+        """Give the account for one request to a trunk, which goes to `target`."""
+        self.library.expect(uri, target)
+        self._calling.become(self._identities.get(trunk or ""), target)
+        return self._calling
 
     def _ping(self, ping: Ping) -> None:
         request = pj.SendRequestParam()
@@ -236,12 +282,12 @@ class Worker:
         token = int(request.this)
         self.pings[token] = (ping.ping, time.monotonic(), request)
         try:
-            self.accounts.get(ping.identity, self.accounts[None]).sendRequest(request)
+            self._account(ping.identity, ping.uri, ping.target).sendRequest(request)
         except pj.Error:
             self.pinged(token, None)
 
 
-def _configuration(rate: int, log: _Log) -> Any:  # noqa: ANN401
+def _configuration(rate: int, log: _Log) -> Any:  # noqa: ANN401 - pjsua2 has no types
     settings = pj.EpConfig()
     settings.logConfig.level = settings.logConfig.consoleLevel = MESSAGES_LOGGED
     settings.logConfig.decor = 0
@@ -261,7 +307,7 @@ def _transport(name: str, settings: Endpoint) -> tuple[int, Any]:
     transport.boundAddress = settings.host
     if name == "tls":
         tls = settings.tls or Tls()
-        transport.tlsConfig.verifyServer = tls.verify
+        transport.tlsConfig.verifyServer = False  # the library knows the address, not the trunk's name
         transport.tlsConfig.CaListFile = tls.ca_file or ""
         transport.tlsConfig.certFile = tls.certificate or ""
         transport.tlsConfig.privKeyFile = tls.key or ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -15,17 +15,18 @@ import click
 
 from callgen.caps import HANG_UP, HOUR, Caps, billed_minutes
 from callgen.lab import CARRIERS as LAB
-from callgen.load import Kept, Shape, generate
+from callgen.load import Kept, Shape, generate, watch_machine
 from callgen.messages import Audio
 from callsim import runs
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.live import desk as desks
 from callsim.live.call_command import LAB_NUMBER, open_desk, over_of
-from callsim.live.desk import Desk, Errand
+from callsim.live.desk import CallJson, Desk, Errand
 from callsim.live.errors import GuardedError
-from callsim.live.load_report import Tally, limits, rows, table
+from callsim.live.load_report import Tally, limits, offered, rows, table
 from callsim.live.probe_command import on_interrupt
+from callsim.live.record_file import record_file
 from callsim.live.setup import caps_of, require_live, routing_of
 from callsim.plan import Plan, load_plan
 
@@ -47,6 +48,7 @@ class LoadOptions:
     over: str | None
     talk: float
     lab: bool
+    records: Path | None
     json: str | None
     quiet: bool
 
@@ -57,7 +59,8 @@ def load(options: LoadOptions) -> Exit:
         raise click.UsageError("a load needs a PLAN, or --lab for one that leaves this machine alone")
     plan, number = _plan(options)
     over = over_of(plan, options.over)
-    runs.check_target(options.json)
+    for target in (options.json, options.records):
+        runs.check_target(str(target) if target is not None else None)
     require_live()
     excess = list(excess_of(plan, options.shape, options.talk, over))
     if excess:
@@ -66,19 +69,17 @@ def load(options: LoadOptions) -> Exit:
     errand = Errand(number, over, options.talk, Audio("tone"))
     folder = options.plan.parent if options.plan is not None else Path()
     tally, kept = Tally(), Kept()
-    waits, interrupted = asyncio.run(_run(plan, folder, errand, options, tally, kept))
-    return _tell(plan, options, tally, kept, waits, interrupted=interrupted)
+    interrupted = asyncio.run(_run(plan, folder, errand, options, tally, kept))
+    return _tell(plan, options, tally, kept, interrupted=interrupted)
 
 
-def _tell(
-    plan: Plan, options: LoadOptions, tally: Tally, kept: Kept, waits: int, *, interrupted: bool
-) -> Exit:
-    found = limits(tally, kept, options.shape, waits)
+def _tell(plan: Plan, options: LoadOptions, tally: Tally, kept: Kept, *, interrupted: bool) -> Exit:
+    found = limits(tally, kept, options.shape)
     if options.json != "-":
-        if not options.quiet:
-            click.echo(table(list(rows(tally, kept))))
-        for line in found:
-            click.echo(f"NOTE: {line}")
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        told = [] if options.quiet else list(rows(tally, kept))
+        if told or found:
+            click.echo(table(told, found, columns))
         if interrupted:
             click.echo(f"PARTIAL: interrupted, {kept.placed - sum(tally.outcomes.values())} calls hung up")
     if options.json is not None:
@@ -104,6 +105,7 @@ def _json(
         "placed": kept.placed,
         "held_back": kept.held_back,
         "latest_s": kept.latest,
+        "busy": kept.busy,
         "limits": found,
         **tally.to_json(),
     }
@@ -145,39 +147,59 @@ def excess_of(plan: Plan, shape: Shape, talk: float, over: int | None) -> Iterat
 
 async def _run(
     plan: Plan, folder: Path, errand: Errand, options: LoadOptions, tally: Tally, kept: Kept
-) -> tuple[int, bool]:
-    """Place the calls, or as many as until Ctrl-C; says how often a slot was waited for, and whether so."""
+) -> bool:
+    """Place the calls, or as many as until Ctrl-C; says whether that came."""
     shape = options.shape
     desk: Desk
-    async with open_desk(
-        plan, folder, at_once=shape.at_once, lab=options.lab, silent_calls=shape.calls_per_second
-    ) as desk:
-        running = asyncio.create_task(
-            generate(lambda: desk.call(errand, patient=False), shape, tally.add, kept)
-        )
-        async with _shown(tally, kept, quiet=options.quiet):
+
+    async def place() -> CallJson:
+        try:
+            return await desk.call(errand, patient=False)
+        finally:
+            kept.waits = desk.workers.waits
+
+    rate = shape.calls_per_second
+    with record_file(options.records) as keep:
+        async with (
+            _shown(options, tally, kept),
+            open_desk(
+                plan, folder, at_once=shape.at_once, lab=options.lab, silent_calls=rate, keep=keep
+            ) as desk,
+        ):
+            running = asyncio.create_task(generate(place, shape, tally.add, kept))
+            watching = asyncio.create_task(watch_machine(kept))
             with on_interrupt(running.cancel):
                 try:
                     await running
                 except asyncio.CancelledError:
-                    return desk.workers.waits, True
-        return desk.workers.waits, False
+                    return True
+                finally:
+                    watching.cancel()
+            return False
 
 
 @asynccontextmanager
-async def _shown(tally: Tally, kept: Kept, *, quiet: bool) -> AsyncIterator[None]:
+async def _shown(options: LoadOptions, tally: Tally, kept: Kept) -> AsyncIterator[None]:
     """Show the table on stderr while calls are placed, where that is a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if options.quiet or not sys.stderr.isatty():
         yield
         return
     from rich.console import Console  # noqa: PLC0415 - not needed in a pipeline
     from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+    console, shape, loop = Console(stderr=True), options.shape, asyncio.get_running_loop()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
 
         async def refresh() -> None:
-            for _ in itertools.count():
-                live.update(table(list(rows(tally, kept))), refresh=True)
+            began: float | None = None
+            while True:
+                if began is None and kept.due:
+                    began = loop.time()
+                first = offered(shape, None if began is None else loop.time() - began)
+                notes = limits(tally, kept, shape)
+                text = table([first, *rows(tally, kept)], notes, console.width)
+                live.update(Text(text), refresh=True)
                 await asyncio.sleep(REFRESH)
 
         task = asyncio.create_task(refresh())
