@@ -17,6 +17,7 @@ from callsim.plan.values import (
     HeaderValue,
     Listened,
     LiveCodec,
+    NameServer,
     Number,
     Played,
     TrunkUri,
@@ -67,7 +68,10 @@ class Trunk(Model):
     carrier: Name = Field(examples=["atlantic"])
     """Name of the carrier; its trunks are called atlantic/1, atlantic/2 in the order of the list."""
     uri: TrunkUri = Field(examples=['"sip:sbc1.example.com:5061;transport=tls"'])
-    """Its SIP URI; UDP unless it ends in ;transport=tcp or ;transport=tls."""
+    """Its SIP URI; a name without a port is resolved by RFC 3263: NAPTR, SRV, A.
+
+    UDP unless it ends in ;transport=tcp or ;transport=tls, or NAPTR records say so.
+    """
     srtp: Literal["off", "optional", "required"] = "off"
     """Whether media is encrypted (RFC 4568)."""
     username: SecretReference | None = None
@@ -86,6 +90,8 @@ class Trunk(Model):
     """Headers that every INVITE has besides."""
     cost_per_minute: float | None = Field(default=None, ge=0)
     """Price of a minute, in the currency of `guard.spend_per_day`."""
+    repair: Seconds | None = None
+    """Time in which the carrier usually repairs; alerts tell it."""
 
 
 class Audio(Model):
@@ -110,6 +116,8 @@ class Expect(Model):
     """From INVITE to its 200."""
     mos_at_least: Mos | None = None
     """MOS by the E-model."""
+    mos_lqo_at_least: Mos | None = None
+    """MOS-LQO by ViSQOL, of what comes back; the far end has to echo speech."""
     loss_at_most: Share | None = None
     """Share of the packets to us that are lost or come too late."""
     jitter_at_most: Seconds | None = None
@@ -212,6 +220,8 @@ class Test(Model):
                 troubles.append((("over",), "does nothing; an inbound test says `from`"))
             if self.from_ != OUTSIDE and "within" in self.model_fields_set:
                 troubles.append((("within",), "does nothing; only a call from outside is waited for"))
+        if self.expect.mos_lqo_at_least is not None:
+            troubles += self._without_lqo()
         if self.every is not None and self.jitter >= self.every:
             troubles.append((("jitter",), "has to be shorter than `every`"))
         if self.every is None and self.jitter:
@@ -222,6 +232,18 @@ class Test(Model):
         if troubles:
             raise located(*troubles)
         return self
+
+    def _without_lqo(self) -> list[Trouble]:
+        """Find what leaves ViSQOL nothing to compare."""
+        if self.direction == "inbound":
+            return [(("expect", "mos_lqo_at_least"), "is of outbound tests; an inbound call has no echo")]
+        troubles: list[Trouble] = []
+        if self.audio.play in {"tone", "silence"}:
+            why = "mos_lqo_at_least needs `play: speech`, or a WAV file of speech"
+            troubles.append((("audio", "play"), why))
+        if self.audio.hear != "echo":
+            troubles.append((("audio", "hear"), "mos_lqo_at_least needs `hear: echo`"))
+        return troubles
 
 
 class GuardRules(Model):
@@ -284,6 +306,8 @@ class Plan(Model):
     """Codecs that calls offer, the first preferred."""
     ca_file: str | None = None
     """Certificates (PEM) that trunks over TLS are checked with, instead of the system's."""
+    nameservers: Items[NameServer] = Field(default=(), examples=[["127.0.0.1:5353"]])
+    """Name servers for trunks that are written as names; without them this machine's."""
     bind: Address | None = None
     """Address of this machine to send from; without it any."""
     rtp_ports: RtpPorts | None = None

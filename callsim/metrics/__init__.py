@@ -1,0 +1,1 @@
+"""What a prober measures, as metrics for Prometheus."""
