@@ -154,7 +154,7 @@ def peak(years: int, jobs: int) -> float:
             check=True,
         ).stdout
     own, of_a_worker = (int(line) * TO_MB for line in printed.splitlines()[-2:])
-    return own + (jobs * of_a_worker if jobs > 1 else 0.0)
+    return own + (jobs - 1) * of_a_worker
 
 
 def memory(times: float, jobs: int) -> Rows:

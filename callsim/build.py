@@ -11,12 +11,12 @@ from callsim.build_voice import (
     voice_of,
 )
 from callsim.ledgers.causes import cause_name, mode_name
+from callsim.routing_policy import routing_policy
 from callsim.scenario import calls, faults, platform
 from callsim.scenario.model import Scenario
-from carriers import routing
+from carriers import policy
 from carriers.calendars import DAY, Zone
 from carriers.faults import Fault, Kind
-from carriers.health import CallRule, HealthRule, QualityRule
 from carriers.laws import Fixed, Law
 from carriers.path import CLEAR
 from sim import tables
@@ -39,8 +39,8 @@ class _Builder:
         self.units: list[tables.Unit] = []
         self.groups: list[tables.Group] = []
         self.faults: list[Fault] = []
-        self.trunks: list[routing.Trunk] = []
-        self.carriers: list[routing.Carrier] = []
+        self.trunks: list[policy.Trunk] = []
+        self.carriers: list[policy.Carrier] = []
         self.sites: dict[str, list[int]] = {}
         crews = self.platform.crews if self.platform else ()
         spares = self.platform.spares if self.platform else ()
@@ -206,9 +206,9 @@ class _Builder:
         number = len(self.carriers)
         first = len(self.trunks)
         trunks = tuple(range(first, first + len(spec.trunks)))
-        self.trunks += [routing.Trunk(f"{spec.name}/{n + 1}", number) for n in range(len(spec.trunks))]
+        self.trunks += [policy.Trunk(f"{spec.name}/{n + 1}", number) for n in range(len(spec.trunks))]
         self.carriers.append(
-            routing.Carrier(
+            policy.Carrier(
                 name=spec.name,
                 trunks=trunks,
                 channels=spec.channels,
@@ -272,29 +272,9 @@ class _Builder:
         mode = tables.Mode(risk.mode, cause, risk.mtbf, self._repair(risk.repair), fault=fault)
         self.units.append(tables.Unit(risk.name, (mode,), takes_units=tuple(taken), takes_trunks=trunks))
 
-    def _routing(self) -> routing.RoutingPolicy | None:
+    def _routing(self) -> policy.RoutingPolicy | None:
         spec = self.scenario.routing
-        if spec is None:
-            return None
-        numbers = {carrier.name: n for n, carrier in enumerate(self.carriers)}
-        health = spec.health
-        rule, poor = spec.failing_calls, spec.poor_calls
-        return routing.RoutingPolicy(
-            order=routing.Order(spec.order),
-            routes=tuple(routing.Route(numbers[route.carrier], route.weight) for route in spec.routes),
-            advance_on=frozenset(spec.advance_on),
-            no_reply_timeout=spec.no_reply_timeout,
-            progress_timeout=spec.progress_timeout,
-            ring_timeout=spec.ring_timeout,
-            max_attempts=spec.max_attempts,
-            trunks=tuple(self.trunks),
-            carriers=tuple(self.carriers),
-            health=HealthRule(**health.model_dump()) if health else None,
-            failing_calls=CallRule(rule.of_last, rule.share, rule.hold) if rule else None,
-            poor_calls=QualityRule(poor.mos_below, CallRule(poor.of_last, poor.share, poor.hold))
-            if poor
-            else None,
-        )
+        return routing_policy(spec, self.trunks, self.carriers) if spec is not None else None
 
 
 def _switchover(spec: platform.Switchover | None) -> tables.Switchover | None:

@@ -60,12 +60,16 @@ class Alone(Generic[Part]):
 
 
 class Together(Generic[Part]):
-    """Plays in several processes, which are started afresh (a fork of a process with threads may hang)."""
+    """Plays in this process and in others, which are started afresh (a fork of one with threads may hang).
+
+    This process has nothing to start, so it is at work while the others begin.
+    """
 
     def __init__(self, work: Work[Part], jobs: int) -> None:
-        self._jobs = jobs
+        self._work = work
+        self._others = jobs - 1
         self._pool = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(work,)
+            self._others, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(work,)
         )
 
     def __enter__(self) -> Together[Part]:
@@ -73,7 +77,7 @@ class Together(Generic[Part]):
         in_main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
         try:
-            for _ in range(self._jobs):
+            for _ in range(self._others):
                 self._pool.submit(time.sleep, 0.0)
         finally:
             if in_main:
@@ -85,18 +89,21 @@ class Together(Generic[Part]):
 
     def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Iterator[tuple[int, int, Part]]:
         """Play (number, years) as processes are free; none begins after the deadline (monotonic seconds)."""
-        # A few streams in hand keep every process busy; all at once would hold every answer in memory twice.
         waiting = list(reversed(streams))
         running: dict[Future[Part], tuple[int, int]] = {}
         while waiting or running:
-            while waiting and len(running) < 2 * self._jobs and time.monotonic() < deadline:
-                number, years = waiting.pop()
-                running[self._pool.submit(_play, number, years)] = (number, years)
             if time.monotonic() >= deadline:
                 waiting.clear()
                 for future in [f for f in running if f.cancel()]:
                     del running[future]
-            done, _ = wait(running, timeout=NAP, return_when=FIRST_COMPLETED)
+            # Two streams in hand keep a process busy while this one plays; the last one is for this one.
+            while len(waiting) > 1 and len(running) < 2 * self._others:
+                number, years = waiting.pop()
+                running[self._pool.submit(_play, number, years)] = (number, years)
+            if waiting:
+                number, years = waiting.pop()
+                yield number, years, self._work.play(number, years)
+            done, _ = wait(running, timeout=0.0 if waiting else NAP, return_when=FIRST_COMPLETED)
             for future in done:
                 yield (*running.pop(future), future.result())
 

@@ -7,90 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from carriers.health import CallRule, HealthRule, QualityRule, TrunkHealth
-from carriers.laws import Law
-from carriers.path import CLEAR, Transit
+from carriers.health import TrunkHealth
+from carriers.policy import Order, Route, RoutingPolicy
 
 REQUEST_TIMEOUT = 408
 """What a local timeout counts as (RFC 3261, 8.1.3.1)."""
 UNAVAILABLE = 503
 """What a call counts as that nobody could be sent."""
-
-
-@dataclass(frozen=True)
-class Trunk:
-    """A SIP peer that takes our calls; `carrier` is an index, `name` reads like `atlantic/1`."""
-
-    name: str
-    carrier: int
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A company that carries calls, over one trunk or several."""
-
-    name: str
-    trunks: tuple[int, ...]
-    """In the order they are tried."""
-    channels: int | None
-    """Calls at once, over all its trunks; None: no limit."""
-    calls_per_second: float | None
-    cost_per_minute: float
-    post_dial_delay: Law | None
-    """From INVITE to the first ringing or answer, in seconds; None: at once."""
-    quality: Transit = CLEAR
-    """What packets meet from us to the callee's network."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """A carrier that calls may take; one with weight 0 is a backup of the weighted ones."""
-
-    carrier: int
-    weight: float = 1.0
-
-
-class Order(Enum):
-    """In which order the carriers are tried."""
-
-    PRIORITY = "priority"
-    WEIGHTED = "weighted"
-    LEAST_COST = "least_cost"
-
-
-@dataclass(frozen=True)
-class RoutingPolicy:
-    """Where calls are sent, when an attempt is given up for the next, what keeps a trunk out; in seconds.
-
-    Raises ValueError where what the router guarantees would not hold: a carrier with two routes, no
-    attempt at all, a negative weight.
-    """
-
-    order: Order
-    routes: tuple[Route, ...]
-    advance_on: frozenset[int]
-    """Final statuses after which the next trunk is tried; 600 to 699 never are (RFC 3261, 21.6)."""
-    no_reply_timeout: float
-    """From INVITE to any response, 100 included."""
-    progress_timeout: float
-    """From a 100 to ringing, session progress or an answer."""
-    ring_timeout: float
-    """From ringing to an answer."""
-    max_attempts: int
-    trunks: tuple[Trunk, ...]
-    carriers: tuple[Carrier, ...]
-    health: HealthRule | None = None
-    failing_calls: CallRule | None = None
-    poor_calls: QualityRule | None = None
-
-    def __post_init__(self) -> None:
-        listed = [route.carrier for route in self.routes]
-        if len(set(listed)) < len(listed):
-            raise ValueError(f"a carrier has more than one route: {listed}")
-        if self.max_attempts < 1:
-            raise ValueError(f"max_attempts(={self.max_attempts}) must be at least 1")
-        if any(route.weight < 0 for route in self.routes):
-            raise ValueError(f"weights must not be negative: {[route.weight for route in self.routes]}")
 
 
 class Phase(Enum):
@@ -255,10 +178,16 @@ class Router:
     """Which trunks a call may try, by the policy and by what pings, calls and operators have told.
 
     `ping_phase` holds one instant in [0, ping_every) per trunk, 0 where not given; ValueError for
-    others. `now`, in seconds, never goes back from call to call.
+    others. `known` is what another router knows of each trunk, None for a new one. `now`, in seconds, never
+    goes back from call to call.
     """
 
-    def __init__(self, policy: RoutingPolicy, ping_phase: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        policy: RoutingPolicy,
+        ping_phase: Sequence[float] | None = None,
+        known: Sequence[TrunkHealth | None] | None = None,
+    ) -> None:
         self.policy = policy
         self._phase = tuple(ping_phase) if ping_phase is not None else (0.0,) * len(policy.trunks)
         if len(self._phase) != len(policy.trunks):
@@ -266,7 +195,8 @@ class Router:
         if policy.health and not all(0 <= phase < policy.health.ping_every for phase in self._phase):
             raise ValueError(f"ping phases {self._phase} must be in [0, {policy.health.ping_every})")
         self._trunks = [
-            TrunkHealth(policy.health, policy.failing_calls, policy.poor_calls) for _ in policy.trunks
+            before or TrunkHealth(policy.health, policy.failing_calls, policy.poor_calls)
+            for before in (known if known is not None else [None] * len(policy.trunks))
         ]
         self._now = -math.inf
         self._known: dict[tuple[bool, ...], Candidates] = {}
@@ -311,9 +241,10 @@ class Router:
                 carriers = self.policy.carriers
                 return sorted(self.policy.routes, key=lambda route: carriers[route.carrier].cost_per_minute)
 
-    def set_up(self, now: float, choice: int = 0) -> CallSetup:
-        """Start a call over the list that was drawn, `candidates(now)[choice]`."""
-        return CallSetup.start(self.policy, self.candidates(now)[choice][1], now)
+    def set_up(self, now: float, choice: int = 0, order: Sequence[int] | None = None) -> CallSetup:
+        """Start a call over the list that was drawn, `candidates(now)[choice]`, or over an order of it."""
+        listed = self.candidates(now)[choice][1] if order is None else tuple(order)
+        return CallSetup.start(self.policy, listed, now)
 
     def health(self, trunk: int) -> TrunkHealth:
         """What is known of one trunk, for a simulator that has much to tell of it."""

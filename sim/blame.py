@@ -37,11 +37,12 @@ class Blame:
         if parts is None:
             parts = self._needed[key] = self._parts_needed(key)
         names = set()
+        codes = self._trunks.codes
         for part in parts:
             for place in self._parts[part]:
                 if place < self._first:
                     trunk = place - 1
-                    incident = self._trunks.last_incident(trunk) if self._trunks.codes[trunk] != 1 else None
+                    incident = self._trunks.last_incident(trunk) if codes[trunk] != 1 else None
                 else:
                     incident = self._around.incident(place - self._first)
                 if incident is not None:

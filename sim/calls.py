@@ -14,7 +14,7 @@ from carriers.routing import CallSetup, Outcome, Router
 from results.calls import CallColumns, CallRows
 from sim.answers import Answer, answers, delivered
 from sim.channels import Channels
-from sim.clock import Timer
+from sim.clock import VALUE
 from sim.draws import Draw
 from sim.ears import Ears
 
@@ -125,7 +125,7 @@ class Calls:
         if self._redial_share and self._redial_luck() < self._redial_share:
             after = 0.0 if self._redial_after is None else self._redial_after()
             again = Caller(caller.block, caller.redial + 1, row)
-            Timer(self._env, after, lambda timer: self._begin(timer.value), again)
+            self._env.after(after, lambda timer: self._begin(timer[VALUE]), again)
 
     # ---- calls from us
 

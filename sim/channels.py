@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carriers.faults import Kind
-from carriers.routing import RoutingPolicy
+from carriers.policy import RoutingPolicy
 from sim.trunks import Trunks
 
 if TYPE_CHECKING:
-    import simpy
+    from sim.clock import Clock
 
 
 class Channels:
     """How many are busy now."""
 
-    def __init__(self, env: simpy.Environment, policy: RoutingPolicy, trunks: Trunks) -> None:
+    def __init__(self, env: Clock, policy: RoutingPolicy, trunks: Trunks) -> None:
         self._env = env
         self._carriers = policy.carriers
         self._trunks = trunks

@@ -64,7 +64,7 @@ class State:
     watches: tuple[Watch | None, ...] = ()
     """For each trunk what the rule on failing calls sees, then for each what that on poor calls sees.
 
-    None: nothing to see there. Empty: nothing anywhere.
+    A rule that the policy lacks is left out. None: nothing to see there. Empty: nothing anywhere.
     """
 
 
@@ -295,14 +295,17 @@ class Conditions:
         failing, poor = self._policy.failing_calls, self._policy.poor_calls
         if failing is None and poor is None:
             return ()
-        found: list[Watch | None] = [None] * (2 * self._trunks)
+        found: list[Watch | None] = []
         if failing is not None:
+            seen: list[Watch | None] = [None] * self._trunks
             for trunk, failures in sorted(tally.failures.items()):
-                found[trunk] = self._watch(failing, tally.attempts[trunk], failures, tally.delays[trunk])
+                seen[trunk] = self._watch(failing, tally.attempts[trunk], failures, tally.delays[trunk])
+            found += seen
         if poor is not None:
+            seen = [None] * self._trunks
             for trunk, bad in sorted(self._poor(poor.mos_below, tally, segments).items()):
-                watch = self._watch(poor.calls, tally.carried[trunk], bad, self._hold)
-                found[self._trunks + trunk] = watch
+                seen[trunk] = self._watch(poor.calls, tally.carried[trunk], bad, self._hold)
+            found += seen
         return tuple(found) if any(found) else ()
 
     def _watch(self, rule: CallRule, calls: Floats, bad: Floats, delay: float) -> Watch | None:

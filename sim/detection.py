@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING
 from carriers.calendars import HOUR
 from carriers.faults import EFFECTS, Fault, Reply
 from carriers.laws import Gamma
-from carriers.routing import Router, RoutingPolicy
+from carriers.policy import RoutingPolicy
+from carriers.routing import Router
 from results.timeline import HOURS_PER_WEEK
-from sim.clock import Timer
 from sim.draws import Randomness
 from sim.tripping import TripLaw, trip_law
 
 if TYPE_CHECKING:
-    import simpy
-
     from carriers.calendars import Zone
+    from sim.clock import Clock, Timer
     from sim.conditions import Watch
 
 
-def back_again(env: simpy.Environment, router: Router, trunk: int, learnt: Callable[[int], None]) -> None:
+def back_again(env: Clock, router: Router, trunk: int, learnt: Callable[[int], None]) -> None:
     """Tell of the return of a trunk that its calls have taken out."""
     back = router.put_back_at(trunk)
     if back is not None:
         # A microsecond late, so that rounding does not make it early.
-        Timer(env, back - env.now + 1e-6, lambda _: learnt(trunk))
+        env.after(back - env.now + 1e-6, lambda _: learnt(trunk))
 
 
 def ping_status(fault: Fault | None) -> int | None:
@@ -47,7 +46,7 @@ class Pings:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         router: Router,
         policy: RoutingPolicy,
         trunk: int,
@@ -91,7 +90,7 @@ class Pings:
         if at < not_before:
             at += math.ceil((not_before - at) / every) * every
         wait = at + self._wait - now
-        self._timer = Timer(self._env, wait if wait > 0.0 else 0.0, self._known)
+        self._timer = self._env.after(wait if wait > 0.0 else 0.0, self._known)
 
     def _known(self, timer: Timer) -> None:
         if timer is self._timer:
@@ -103,11 +102,11 @@ class Pings:
     def _take_in(self, now: float) -> bool:
         """Take in what became of the pings sent so far; a miss is known after its timeout."""
         changed = False
-        sent, wait = self._next, self._wait
+        sent, wait, every, status = self._next, self._wait, self._rule.ping_every, self.status
+        observe = self._health.observe_ping
         while sent + wait <= now:
-            if self._health.observe_ping(self.status, sent + wait):
-                changed = True
-            sent += self._rule.ping_every
+            changed = observe(status, sent + wait) or changed
+            sent += every
         self._next = sent
         if wait and sent <= now:
             self._late(sent + wait)
@@ -115,7 +114,7 @@ class Pings:
 
     def _late(self, at: float) -> None:
         """See to a ping that is under way, unanswered, while the trunk's answer changes."""
-        Timer(self._env, at - self._env.now, self._missed)
+        self._env.after(at - self._env.now, self._missed)
         self._next += self._rule.ping_every
 
     def _missed(self, _: Timer) -> None:
@@ -135,7 +134,7 @@ class WatchedCalls:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         zone: Zone,
         router: Router,
         policy: RoutingPolicy,
@@ -150,13 +149,14 @@ class WatchedCalls:
             rule = None if policy.poor_calls is None else policy.poor_calls.calls
         assert rule is not None  # made only where there is a rule
         self._env = env
-        self._zone = zone
+        self._local = zone.local
         self._router = router
         self._rule = rule
         self._as_poor = poor
         self._trunk = trunk
         name = f"{'heard' if poor else 'watched'}/{policy.trunks[trunk].name}"
-        self._rng = random.generator(name)
+        rng = random.generator(name)
+        self._gamma, self._binomial = rng.standard_gamma, rng.binomial
         self._uniform = random.uniform(f"{name}/calls")
         self._needed = rule.needed
         self._certain = random.law(Gamma(self._needed, 1.0 / math.sqrt(self._needed)), f"{name}/certain")
@@ -188,28 +188,26 @@ class WatchedCalls:
         left = self._left
         if left is not None and left > 1 and self._needs > 0.0:
             passed = (now - self._since) / self._needs
-            self._left = left - int(self._rng.binomial(left - 1, passed if passed < 1.0 else 1.0))
+            self._left = left - self._binomial(left - 1, passed if passed < 1.0 else 1.0)
 
     def _go_on(self, watch: Watch, now: float) -> None:
-        local = self._zone.local(now)
-        hour = int(local // HOUR)
-        of_week = hour % HOURS_PER_WEEK
+        local = self._local(now)
+        hour = local // HOUR
+        of_week = int(hour) % HOURS_PER_WEEK
         chance = watch.chance[of_week]
         if chance != self._chance:
             self._chance = chance
             self._left = self._needed if chance >= 1.0 else self._draw(chance)
-        rate = watch.rate[of_week]
-        ends = (hour + 1) * HOUR - local
+        left, rate, needs = self._left, watch.rate[of_week], 0.0
+        ends = (hour + 1.0) * HOUR - local
         self._since = now
-        self._needs = 0.0
-        if self._left is not None and rate > 0.0:
-            whole = self._left == self._needed
-            self._needs = (self._certain() if whole else self._rng.standard_gamma(self._left)) / rate
-            if self._needs < ends:
-                self._timer = Timer(self._env, self._needs + watch.delay, self._trip)
-                return
-        if self._left is not None or not watch.even:
-            self._timer = Timer(self._env, ends + 1e-3, self._next_hour)
+        if left is not None and rate > 0.0:
+            needs = (self._certain() if left == self._needed else self._gamma(left)) / rate
+        self._needs = needs
+        if 0.0 < needs < ends:
+            self._timer = self._env.after(needs + watch.delay, self._trip)
+        elif left is not None or not watch.even:
+            self._timer = self._env.after(ends + 1e-3, self._next_hour)
 
     def _draw(self, chance: float) -> int | None:
         law = self._laws.get(chance)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from results.timeline import ClosedBy
 from sim import tables
-from sim.clock import Timer
 from sim.draws import Randomness
 from sim.recorder import Incident
 from sim.tables import Standby
 
 if TYPE_CHECKING:
-    import simpy
+    from sim.clock import Clock
 
 
 class Place(Enum):
@@ -99,7 +98,7 @@ class StandbyGroup(Group):
         spec: tables.Group,
         units: list[Member],
         broken: list[Group],
-        env: simpy.Environment,
+        env: Clock,
         random: Randomness,
         changed: Callable[[Incident, ClosedBy, float], None],
     ) -> None:
@@ -195,7 +194,7 @@ class StandbyGroup(Group):
         other.moved(Place.STARTING)
         attempt = (other, incident)
         self.starting.append(attempt)
-        Timer(self._env, time, lambda _: self._switched(attempt, lost))
+        self._env.after(time, lambda _: self._switched(attempt, lost))
 
     def _switched(self, attempt: tuple[Member, Incident], lost: Member) -> None:
         if not any(other is attempt for other in self.starting):
@@ -216,7 +215,7 @@ def build(
     spec: tables.Group,
     units: list[Member],
     broken: list[Group],
-    env: simpy.Environment,
+    env: Clock,
     random: Randomness,
     changed: Callable[[Incident, ClosedBy, float], None],
 ) -> Group:

@@ -13,7 +13,7 @@ from carriers.erlang import (
     poisson_excess,
 )
 from carriers.faults import Fault, Kind
-from carriers.routing import RoutingPolicy
+from carriers.policy import RoutingPolicy
 
 Floats = NDArray[np.float64]
 Choices = list[tuple[float, tuple[int, ...]]]

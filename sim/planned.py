@@ -58,8 +58,7 @@ def _maintenance(stream: Stream, number: int, unit: tables.Unit, calendar: table
         stream.changed(incident, ClosedBy.REPAIR, now)
         yield stream.env.timeout(lasts())
         incident.end = now = stream.env.now
-        for trunk in unit.takes_trunks:
-            trunks.clear(trunk, incident, now)
+        trunks.clear(unit.takes_trunks, incident, now)
         if calendar.notice > 0.0:
             trunks.drain(unit.takes_trunks, False, now)
         stream.changed(incident, ClosedBy.REPAIR, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Recorder:
     def __init__(self, zone: Zone, record_nominal: bool) -> None:
         self._zone = zone
         self._record_nominal = record_nominal
-        self._rows: list[float] = []
+        self._rows: list[Any] = []
         """Seven figures for each row, flat."""
         self._drops: list[tuple[float, float, list[float]]] = []
         self._cause_ids: dict[tuple[str, ...], int] = {(): 0}
@@ -70,7 +71,8 @@ class Recorder:
         if condition == self._condition and cause == self._causes:
             return
         index = -1 if incident is None else incident.index
-        self._close(now, index, via)
+        if self._condition or self._record_nominal:
+            self._close(now, index, via)
         self._condition = condition
         self._causes = cause
         self._opener = index
@@ -83,19 +85,20 @@ class Recorder:
 
     def _close(self, now: float, closer: int, via: ClosedBy) -> None:
         start = self._start if self._start > 0.0 else 0.0
-        if now > start and (self._condition or self._record_nominal):
+        if now > start:
             self._rows += (start, now, self._condition, self._causes, self._opener, closer, via)
 
     def finish(self, length: float, conditions: Callable[[int], Condition]) -> tuple[Timeline, Incidents]:
         """Close the record at `length` seconds; conditions and incidents that it lacks are left out."""
-        self._close(length, -1, ClosedBy.OPEN)
+        if self._condition or self._record_nominal:
+            self._close(length, -1, ClosedBy.OPEN)
         kept = [i for i in self._incidents if i.end > 0.0]
         place = np.full(len(self._incidents) + 1, -1, dtype=np.int32)
         place[[i.index for i in kept]] = np.arange(len(kept), dtype=np.int32)
         # What is let go here the cycle collector need not walk, when the whole stream is let go.
         self._incidents = []
         rows, self._rows = self._rows, []
-        numbers: list[int] = np.asarray(rows[2::7], dtype=np.int32).tolist()
+        numbers = rows[2::7]
         # Numbered by first appearance: the ids of the process's cache depend on which streams it ran before.
         used = {number: i for i, number in enumerate(dict.fromkeys([0, *numbers]))}
         drop_at, drop_calls = self._dropped()
@@ -107,7 +110,7 @@ class Recorder:
             causes=np.asarray(rows[3::7], dtype=np.int32),
             opener=place[np.asarray(rows[4::7], dtype=np.int32)],
             closer=place[np.asarray(rows[5::7], dtype=np.int32)],
-            closed_by=np.asarray(rows[6::7], dtype=np.int32),
+            closed_by=np.frombuffer(bytes(rows[6::7]), dtype=np.uint8).astype(np.int32),
             conditions=tuple(conditions(number) for number in used),
             cause_sets=tuple(self._cause_ids),
             drop_at=drop_at,
@@ -117,10 +120,11 @@ class Recorder:
 
     def _dropped(self) -> tuple[Floats, Floats]:
         """Instants at which calls in progress were lost, and how many."""
-        at = np.asarray([now for now, _, _ in self._drops])
+        drops, self._drops = self._drops, []
+        at = np.asarray([now for now, _, _ in drops])
         hours = (self._zone.local_array(at) % WEEK // HOUR).astype(int).tolist()
-        drops = zip(hours, self._drops, strict=True)
-        calls = np.asarray([share * carried[hour] for hour, (_, share, carried) in drops])
+        hourly = zip(hours, drops, strict=True)
+        calls = np.asarray([share * carried[hour] for hour, (_, share, carried) in hourly])
         some = calls > 0.0
         return at[some], calls[some]
 

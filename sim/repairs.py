@@ -10,12 +10,12 @@ from carriers.calendars import Zone
 from carriers.laws import Fixed
 from results.timeline import Stage
 from sim import tables
-from sim.clock import Timer
+from sim.clock import VALUE
 from sim.draws import Draw, Randomness
 from sim.recorder import Incident
 
 if TYPE_CHECKING:
-    import simpy
+    from sim.clock import Clock, Timer
 
 ZERO = Fixed(0.0)
 URGENT, UNHURRIED = 0, 1
@@ -39,7 +39,7 @@ class Case:
 class Store:
     """Spare parts: each one taken is ordered again, and arrives after the replacement time."""
 
-    def __init__(self, env: simpy.Environment, spec: tables.Spare, random: Randomness) -> None:
+    def __init__(self, env: Clock, spec: tables.Spare, random: Randomness) -> None:
         self._env = env
         self._stock = spec.stock
         self._replacement = random.law(spec.replacement, f"spare/{spec.name}")
@@ -47,7 +47,7 @@ class Store:
 
     def take(self, ready: Callable[[], None]) -> None:
         """Call `ready` as soon as a part is there; orders are filled in the order they came."""
-        Timer(self._env, self._replacement(), self._arrive)
+        self._env.after(self._replacement(), self._arrive)
         if self._stock:
             self._stock -= 1
             ready()
@@ -70,7 +70,7 @@ class Crew:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         zone: Zone,
         spec: tables.Crew,
         random: Randomness,
@@ -111,10 +111,10 @@ class Crew:
             opening = self._zone.next_open(self._hours, now)
             if case.priority == URGENT and self._call_out is not None:
                 self._send(case)
-                Timer(self._env, min(opening - now, self._call_out()), self._arrived, case)
+                self._env.after(min(opening - now, self._call_out()), self._arrived, case)
                 continue
             if self._opening is None and opening < math.inf:
-                self._opening = Timer(self._env, opening - now, self._open)
+                self._opening = self._env.after(opening - now, self._open)
             return
 
     def _send(self, case: Case) -> None:
@@ -122,7 +122,7 @@ class Crew:
         self._free -= 1
 
     def _arrived(self, timer: Timer) -> None:
-        self._start(timer.value)  # type: ignore[arg-type]  # what `after` was given
+        self._start(timer[VALUE])
 
     def _open(self, _: Timer) -> None:
         self._opening = None
@@ -134,7 +134,7 @@ class Repairs:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         spec: tables.Tables,
         random: Randomness,
         restored: Callable[[Incident], None],
@@ -166,7 +166,7 @@ class Repairs:
         """Start the way to repair."""
         repair, time = self._plans[incident.unit][incident.mode]
         if not repair.staged:
-            Timer(self._env, time(), self._on_over, incident)
+            self._env.after(time(), self._on_over, incident)
             return
         case = Case(incident, repair, time)
         if not self._levels:
@@ -192,7 +192,7 @@ class Repairs:
                 self._crews[case.repair.crew].dispatch()
 
     def _over(self, timer: Timer) -> None:
-        self._restored(timer.value)  # type: ignore[arg-type]  # what `after` was given
+        self._restored(timer[VALUE])
 
     def _wait_for_notice(self, case: Case) -> None:
         self._sooner(case, self._env.now + self._notice[case.priority](), self._noticed)
@@ -211,7 +211,7 @@ class Repairs:
         """Go on at `due`, unless what the case waits for already comes sooner."""
         if due < case.due:
             case.due = due
-            Timer(self._env, due - self._env.now, lambda _: then(case) if case.due == due else None)
+            self._env.after(due - self._env.now, lambda _: then(case) if case.due == due else None)
 
     def _spare(self, case: Case) -> None:
         # The part comes before the crew: nobody stands at the rack for days while it is on its way.
@@ -236,18 +236,18 @@ class Repairs:
             self._work(case)
         else:
             case.incident.enter(Stage.TRAVEL, self._env.now)
-            Timer(self._env, travel(), self._there, case)
+            self._env.after(travel(), self._there, case)
 
     def _there(self, timer: Timer) -> None:
-        self._work(timer.value)  # type: ignore[arg-type]  # what `after` was given
+        self._work(timer[VALUE])
 
     def _work(self, case: Case) -> None:
         self._unhurried.pop(case.incident.index, None)
         case.incident.enter(Stage.REPAIR, self._env.now)
-        Timer(self._env, case.time(), self._done, case)
+        self._env.after(case.time(), self._done, case)
 
     def _done(self, timer: Timer) -> None:
-        case: Case = timer.value  # type: ignore[assignment]  # what `after` was given
+        case: Case = timer[VALUE]
         self._restored(case.incident)
         if case.repair.crew is not None:
             self._crews[case.repair.crew].release()

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import simpy
-
 from carriers.routing import Router
 from results.timeline import ClosedBy, Incidents, Timeline
 from sim import planned
 from sim.blame import Blame
-from sim.clock import Timer
-from sim.conditions import Conditions
+from sim.clock import Clock
+from sim.conditions import Conditions, Key, State
 from sim.detection import back_again
 from sim.diagram import works
 from sim.draws import Randomness
@@ -47,9 +45,11 @@ class Stream:
         self.tables = tables
         self.conditions = conditions
         self.zone = tables.zone
-        self.env = simpy.Environment(initial_time=-tables.warm_up)
+        self.env = Clock(initial_time=-tables.warm_up)
         self.random = Randomness(seed, number)
         self._state = conditions.states[0]
+        self._seen: dict[int | None, tuple[int, State]] = {}
+        """States met so far by the number of their codes; None: the platform is down."""
         self.recorder = Recorder(tables.zone, record_nominal=conditions.uneven)
         self.units = [Unit(n, spec, self, self.random) for n, spec in enumerate(tables.units)]
         self.groups: list[Group] = []
@@ -80,7 +80,9 @@ class Stream:
         self.repairs = Repairs(self.env, tables, self.random, self._restored, self._is_urgent)
         self._in_common: dict[Incident, Sequence[Unit]] = {}
         """What a common cause has taken besides its own unit."""
-        self._diagram = tables.works is not None
+        self._diagram = tables.works
+        self._calm = self._diagram is None and not self._state.down
+        """Whether nothing changes for calls while every group works and no trunk or segment changes."""
         self._counts_drops = tables.traffic is not None
         self._test_phase = [
             0.0 if g.test_every is None else self.random.uniform(f"{g.name}/test_phase")() * g.test_every
@@ -96,7 +98,7 @@ class Stream:
         planned.start(self)
         if self.trunks is not None:
             self.trunks.watch(self._state.watches, self.env.now)
-        self.env.run(until=length)
+        self.env.play(until=length)
         return self.recorder.finish(length, self.conditions.condition)
 
     # ---- faults
@@ -105,8 +107,9 @@ class Stream:
         """Begin an incident of one unit; `others` of its group fail with it by a common cause."""
         now = self.env.now
         spec = unit.spec
-        cause, fault = spec.modes[mode].cause, spec.modes[mode].fault
-        incident = self.recorder.open_incident(unit.index, mode, cause, now)
+        kind = spec.modes[mode]
+        fault = kind.fault
+        incident = self.recorder.open_incident(unit.index, mode, kind.cause, now)
         lost = unit.take(incident)
         for number in spec.takes_units:
             lost = _either(lost, self.units[number].take(incident))
@@ -136,8 +139,8 @@ class Stream:
     def show_fault(self, trunks: tuple[int, ...], fault: int, incident: Incident, now: float) -> None:
         """Let trunks show a fault, and lose the calls in progress that it drops."""
         assert self.trunks is not None  # only scenarios with carriers have faults
-        for trunk in trunks:
-            if self.trunks.show(trunk, fault, incident, now) and self._counts_drops:
+        for trunk in self.trunks.show(trunks, fault, incident, now):
+            if self._counts_drops:
                 self._drop(1.0, trunk, now)
 
     def _restored(self, incident: Incident) -> None:
@@ -151,8 +154,7 @@ class Stream:
             for member in self._in_common.pop(incident):
                 member.give(incident)
         if spec.takes_trunks and self.trunks is not None:
-            for trunk in spec.takes_trunks:
-                self.trunks.clear(trunk, incident, now)
+            self.trunks.clear(spec.takes_trunks, incident, now)
         if spec.segment is not None and spec.customer is None:
             self.around.clear(spec.segment, incident)
         if self._touched():
@@ -165,7 +167,7 @@ class Stream:
         every = self.tables.groups[group].test_every
         if every is not None:
             since = (self.env.now - self._test_phase[group]) % every
-            Timer(self.env, every - since, unit.test)
+            self.env.after(every - since, unit.test)
 
     # ---- planned work
 
@@ -224,40 +226,47 @@ class Stream:
 
     def _touched(self) -> bool:
         """Whether a unit's failure or return may have changed the state of the service (most do not)."""
-        return bool(
-            self._broken
-            or self._state.down
-            or self._diagram
-            or not self.platform_works
-            or (self.trunks is not None and (self.trunks.dirty or self.around.dirty))
-        )
+        trunks = self.trunks
+        return not self._calm or bool(self._broken) or (trunks is not None and trunks.dirty)
 
     def changed(self, incident: Incident | None, via: ClosedBy, now: float) -> None:
         """Compare the state of the service with what was last written, and write what is new."""
-        diagram = self.tables.works
-        self.platform_works = not self._broken if diagram is None else works(diagram, self.groups)
+        platform = not self._broken if self._diagram is None else works(self._diagram, self.groups)
+        self.platform_works = platform
         trunks = self.trunks
-        key: tuple[int, ...] = (1,)
+        code: int | None = 0
         if trunks is not None:
-            if self.around.forwards and trunks.dirty:
-                self.around.follow_trunks()
-            key = (1, *trunks.codes, *self.around.codes)
-        if not self.platform_works:
-            key = (0,)
-        number, state = self.conditions.look(key)
+            around = self.around
+            if trunks.dirty and around.forwards:
+                around.follow_trunks()
+            trunks.dirty = False
+            code = trunks.number + around.number
+        if not platform:
+            code = None
+        number, state = self._seen.get(code) or self._see(code)
         self._state = state
+        self._calm = platform and self._diagram is None and not state.down
         causes: tuple[str, ...] = ()
-        if not self.platform_works:
+        if not platform:
             causes = self._platform_causes()
         elif trunks is not None and state.down:
-            causes = self._blame.causes(key)
+            causes = self._blame.causes(self._key())
         self.recorder.change(now, number, causes, incident, via)
-        if trunks is not None:
-            trunks.dirty = self.around.dirty = False
-            if trunks.watching is not state.watches:
-                trunks.watch(state.watches, now)
+        if trunks is not None and trunks.watching is not state.watches:
+            trunks.watch(state.watches, now)
         if state.down and self.tables.support is not None:
             self.repairs.escalate()
+
+    def _key(self) -> Key:
+        """Key of the present state, as `Conditions` has it."""
+        if not self.platform_works:
+            return (0,)
+        return (1,) if self.trunks is None else (1, *self.trunks.codes, *self.around.codes)
+
+    def _see(self, code: int | None) -> tuple[int, State]:
+        """Find the present state, which this stream meets for the first time."""
+        found = self._seen[code] = self.conditions.look(self._key())
+        return found
 
     def _platform_causes(self) -> tuple[str, ...]:
         """Name the faults that the platform is down for, without those that make no difference."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from results.timeline import ClosedBy
 from sim.answers import delivered
-from sim.clock import Timer
+from sim.clock import VALUE
 from sim.conditions import REGISTERING
 from sim.draws import Randomness
 from sim.recorder import Incident
@@ -15,8 +15,7 @@ from sim.tables import Forwarding, Tables
 from sim.trunks import Trunks, severity
 
 if TYPE_CHECKING:
-    import simpy
-
+    from sim.clock import Clock, Timer
     from sim.groups import Member
 
 Changed = Callable[[Incident | None, ClosedBy, float], None]
@@ -28,7 +27,7 @@ class Surroundings:
     """The part of a state's key behind the trunks, as `Conditions` has it."""
 
     def __init__(
-        self, env: simpy.Environment, tables: Tables, trunks: Trunks, random: Randomness, changed: Changed
+        self, env: Clock, tables: Tables, trunks: Trunks, random: Randomness, changed: Changed
     ) -> None:
         self._env = env
         self._tables = tables
@@ -37,7 +36,10 @@ class Surroundings:
         self._segments = len(tables.voice.segments) if tables.voice is not None else 0
         self._active: list[list[tuple[int, Incident]]] = [[] for _ in range(self._segments)]
         self.codes = [0] * (self._segments + len(tables.numbers) + (tables.devices is not None))
-        self.dirty = False
+        radix = max(len(tables.faults), REGISTERING) + 1
+        self._weights = [trunks.numbers * radix**place for place in range(len(self.codes))]
+        self.number = 0
+        """All codes as digits of one number, above those of the trunks."""
         self._waiting: list[Timer | None] = [None] * len(tables.numbers)
         """Until calls that a home carrier does not deliver are forwarded."""
         self.forwards = any(number.forwards for number in tables.numbers)
@@ -66,9 +68,11 @@ class Surroundings:
         self._set(segment, shown + 1)
 
     def _set(self, place: int, code: int) -> None:
-        if self.codes[place] != code:
+        before = self.codes[place]
+        if code != before:
             self.codes[place] = code
-            self.dirty = True
+            self.number += (code - before) * self._weights[place]
+            self._trunks.dirty = True
 
     # ---- numbers
 
@@ -90,14 +94,14 @@ class Surroundings:
                     # It was announced, and the numbers are moved for it beforehand.
                     self._try_to_forward(number, block.forwards)
                 else:
-                    self._waiting[number] = Timer(self._env, block.forwards.after, self._forward, number)
+                    self._waiting[number] = self._env.after(block.forwards.after, self._forward, number)
             elif not failed and self._failed[number]:
                 self._waiting[number] = None
                 self._set(self._segments + number, 0)
             self._failed[number] = failed
 
     def _forward(self, timer: Timer) -> None:
-        number = timer.value
+        number = timer[VALUE]
         assert isinstance(number, int)  # set above
         forwards = self._tables.numbers[number].forwards
         if timer is not self._waiting[number] or forwards is None:
@@ -124,7 +128,7 @@ class Surroundings:
             return
         self._moved_by = incident
         self._set(len(self.codes) - 1, 1)
-        self._registering = Timer(self._env, devices.every / REGISTERING, self._register)
+        self._registering = self._env.after(devices.every / REGISTERING, self._register)
 
     def _register(self, timer: Timer) -> None:
         devices = self._tables.devices
@@ -136,7 +140,7 @@ class Surroundings:
             self._set(len(self.codes) - 1, 0)
         else:
             self._set(len(self.codes) - 1, step)
-            self._registering = Timer(self._env, devices.every / REGISTERING, self._register)
+            self._registering = self._env.after(devices.every / REGISTERING, self._register)
         self._changed(self._moved_by, ClosedBy.REROUTING, self._env.now)
 
     def incident(self, place: int) -> Incident | None:

@@ -10,7 +10,7 @@ from carriers.codecs import Codec
 from carriers.faults import Fault
 from carriers.laws import Law
 from carriers.path import AccessLink, JitterBuffer, Transit
-from carriers.routing import Carrier, RoutingPolicy
+from carriers.policy import Carrier, RoutingPolicy
 
 
 class Standby(Enum):

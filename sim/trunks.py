@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from carriers.faults import Fault, Kind
+from carriers.health import TrunkHealth
 from carriers.path import CLEAR
 from carriers.routing import Router
 from sim.conditions import Watch
@@ -15,7 +16,7 @@ from sim.recorder import Incident
 from sim.tables import Tables
 
 if TYPE_CHECKING:
-    import simpy
+    from sim.clock import Clock
 
 SEVERITY = {kind: n for n, kind in enumerate(Kind)}
 
@@ -28,15 +29,33 @@ def severity(fault: Fault) -> tuple[float, ...]:
     return SEVERITY[fault.kind], fault.share, -fault.channels_left, delay, *ears
 
 
-class Trunks:
-    """Faults that are active on each trunk, the worst of which shows, and the router's view.
+class _Trunk:
+    """One trunk as it is."""
 
-    `codes` is the state as `Conditions` keys it.
-    """
+    __slots__ = ("active", "code", "drains", "health", "last", "pings", "shown", "weight")
+
+    def __init__(self, health: TrunkHealth, pings: Pings | None, weight: int) -> None:
+        self.health = health
+        """What the router believes of it."""
+        self.pings = pings
+        self.weight = weight
+        """Of its code in `Trunks.number`."""
+        self.active: list[tuple[int, Incident]] = []
+        self.shown = -1
+        """Index of the fault that shows; -1: none."""
+        self.last: Incident | None = None
+        """Incident that touched it last."""
+        self.drains = 0
+        """Pieces of planned work under way."""
+        self.code = 1
+
+
+class Trunks:
+    """Faults that are active on each trunk, the worst of which shows, and the router's view."""
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         tables: Tables,
         router: Router,
         random: Randomness,
@@ -51,94 +70,116 @@ class Trunks:
         self.policy = policy
         self.router = router
         count = len(policy.trunks)
-        self._health = [router.health(trunk) for trunk in range(count)]
-        self._active: list[list[tuple[int, Incident]]] = [[] for _ in range(count)]
-        self._last: list[Incident | None] = [None] * count
-        self._shown: list[int] = [-1] * count
-        self.codes: list[int] = [1] * count
+        radix = 2 * (len(tables.faults) + 1)
+        self._trunks = [
+            _Trunk(
+                router.health(trunk),
+                Pings(env, router, policy, trunk, learnt) if policy.health else None,
+                radix**trunk,
+            )
+            for trunk in range(count)
+        ]
+        self.number = 0
+        """The state of all trunks: their codes as digits, less what it is where all are nominal."""
+        self.numbers = radix**count
+        """More than two of `number` can lie apart."""
         self.dirty = False
-        self._drains = [0] * count
-        """Pieces of planned work under way."""
-        self._pings = [Pings(env, router, policy, t, learnt) for t in range(count)] if policy.health else []
-        self._watched: list[WatchedCalls | None] = []
+        """Whether the state has changed since somebody looked."""
+        self._watched: list[WatchedCalls] = []
         """As in `State.watches`: those of failing calls, then those of poor ones."""
         for poor, rule in ((False, policy.failing_calls), (True, policy.poor_calls)):
-            self._watched += [
-                WatchedCalls(env, tables.zone, router, policy, t, random, learnt, poor=poor) if rule else None
-                for t in range(count)
-            ]
+            if rule is not None:
+                self._watched += [
+                    WatchedCalls(env, tables.zone, router, policy, t, random, learnt, poor=poor)
+                    for t in range(count)
+                ]
+        self._nothing = (None,) * len(self._watched)
         self.watching: tuple[Watch | None, ...] = ()
+
+    @property
+    def codes(self) -> list[int]:
+        """The state as `Conditions` keys it."""
+        return [trunk.code for trunk in self._trunks]
 
     def fault(self, trunk: int) -> Fault | None:
         """Fault that a trunk shows."""
-        shown = self._shown[trunk]
+        shown = self._trunks[trunk].shown
         return self._faults[shown] if shown >= 0 else None
 
     def code_of_fault(self, trunk: int) -> int:
         """Index of the fault that a trunk shows; -1: none."""
-        return self._shown[trunk]
+        return self._trunks[trunk].shown
 
     def watch_real_calls(self) -> None:
         """Leave the rules on calls to calls that are really placed."""
         self._watched = []
 
-    def show(self, trunk: int, fault: int, incident: Incident, now: float) -> bool:
-        """Add a fault; True when calls in progress on the trunk are lost by it."""
-        before = self._shown[trunk]
-        self._active[trunk].append((fault, incident))
-        self._last[trunk] = incident
-        self._look(trunk, now)
-        return self._drops_calls[fault] and not self._drops_calls[before]
+    def show(self, trunks: tuple[int, ...], fault: int, incident: Incident, now: float) -> Sequence[int]:
+        """Add a fault; return the trunks on which calls in progress are lost by it."""
+        lost: Sequence[int] = ()
+        if self._drops_calls[fault]:
+            lost = [t for t in trunks if not self._drops_calls[self._trunks[t].shown]]
+        for number in trunks:
+            trunk = self._trunks[number]
+            trunk.active.append((fault, incident))
+            trunk.last = incident
+            self._look(number, now)
+        return lost
 
-    def clear(self, trunk: int, incident: Incident, now: float) -> None:
+    def clear(self, trunks: tuple[int, ...], incident: Incident, now: float) -> None:
         """Remove the fault that an incident brought."""
-        self._active[trunk] = [pair for pair in self._active[trunk] if pair[1] is not incident]
-        self._last[trunk] = incident
-        self._look(trunk, now)
+        for number in trunks:
+            trunk = self._trunks[number]
+            trunk.active = [pair for pair in trunk.active if pair[1] is not incident]
+            trunk.last = incident
+            self._look(number, now)
 
-    def _look(self, trunk: int, now: float) -> None:
-        active = self._active[trunk]
+    def _look(self, number: int, now: float) -> None:
+        trunk = self._trunks[number]
+        active = trunk.active
         if len(active) > 1:
             shown = max((f for f, _ in active), key=lambda f: (severity(self._faults[f]), f))
         else:
             shown = active[0][0] if active else -1
-        if shown != self._shown[trunk]:
-            self._shown[trunk] = shown
+        if shown != trunk.shown:
+            trunk.shown = shown
             status = self._ping_status[shown]
-            if self._pings and status != self._pings[trunk].status:
-                self._pings[trunk].answer_is(status, now)
-            self.refresh(trunk, now)
+            if trunk.pings is not None and status != trunk.pings.status:
+                trunk.pings.answer_is(status, now)
+            self.refresh(number, now)
 
     def drain(self, trunks: tuple[int, ...], out: bool, now: float) -> None:
         """Take trunks out of the routing for planned work, or put them back."""
-        for trunk in trunks:
-            self._drains[trunk] += 1 if out else -1
-            self.router.drain(trunk, self._drains[trunk] > 0)
-            self.refresh(trunk, now)
+        for number in trunks:
+            trunk = self._trunks[number]
+            trunk.drains += 1 if out else -1
+            self.router.drain(number, trunk.drains > 0)
+            self.refresh(number, now)
 
     def drained(self, trunk: int) -> bool:
         """Whether a trunk is out of the routing for planned work."""
-        return self._drains[trunk] > 0
+        return self._trunks[trunk].drains > 0
 
-    def refresh(self, trunk: int, now: float) -> None:
+    def refresh(self, number: int, now: float) -> None:
         """Bring the code of a trunk up to date."""
-        code = 2 * (self._shown[trunk] + 1) + self._health[trunk].up(now)
-        if code != self.codes[trunk]:
-            self.codes[trunk] = code
+        trunk = self._trunks[number]
+        code = 2 * trunk.shown + (3 if trunk.health.up(now) else 2)
+        if code != trunk.code:
+            self.number += (code - trunk.code) * trunk.weight
+            trunk.code = code
             self.dirty = True
 
-    def last_incident(self, trunk: int) -> Incident | None:
+    def last_incident(self, number: int) -> Incident | None:
         """Incident that last touched a trunk; of those under way, the one that shows."""
-        for fault, incident in self._active[trunk]:
-            if fault == self._shown[trunk]:
+        trunk = self._trunks[number]
+        for fault, incident in trunk.active:
+            if fault == trunk.shown:
                 return incident
-        return self._last[trunk]
+        return trunk.last
 
     def watch(self, watches: tuple[Watch | None, ...], now: float) -> None:
         """Watch the calls that the present state of the service makes fail."""
         self.watching = watches
-        for number, calls in enumerate(self._watched):
-            if calls is not None:
-                watch = watches[number] if watches else None
-                if watch is not calls.watched:
-                    calls.watch(watch, now)
+        for calls, watch in zip(self._watched, watches or self._nothing, strict=False):
+            if watch is not calls.watched:
+                calls.watch(watch, now)

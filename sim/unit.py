@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from sim import tables
-from sim.clock import Timer
 from sim.draws import Draw, Randomness
 from sim.groups import Group, Place
 from sim.recorder import Incident
 from sim.tables import Standby
 
 if TYPE_CHECKING:
+    from sim.clock import Timer
     from sim.stream import Stream
 
 
@@ -25,8 +25,8 @@ class Unit:
     """
 
     __slots__ = (
-        "_ageing", "_clocks", "_draws", "_left", "_lives", "_on_fire", "_racing", "_since", "_standby_draws",
-        "_standby_left", "_timer", "causes", "common", "group", "index", "latent", "place",
+        "_ageing", "_clocks", "_draws", "_env", "_left", "_lives", "_on_fire", "_racing", "_since",
+        "_standby_draws", "_standby_left", "_timer", "causes", "common", "group", "index", "latent", "place",
         "site", "spec", "stream",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class Unit:
         self.index = index
         self.spec = spec
         self.stream = stream
+        self._env = stream.env
         self.site = spec.site
         self.group: Group | None = None
         self.place = Place.SERVING
@@ -92,20 +93,24 @@ class Unit:
         clocks = self._clocks
         left = clocks[0]
         racing = 0
-        if len(clocks) > 1:
-            left = min(clocks)
+        if len(clocks) > 1 and (least := min(clocks)) != left:
+            left = least
             racing = clocks.index(left)
         self._racing = racing
-        env = self.stream.env
+        env = self._env
         self._since = env.now
         if left < math.inf:
             # Two clocks that end at once may differ by a rounding, which must not be a step back.
-            self._timer = Timer(env, left if left > 0.0 else 0.0, self._on_fire)
+            self._timer = env.after(left if left > 0.0 else 0.0, self._on_fire)
 
     def _pause(self) -> None:
         self._timer = None
-        passed = self.stream.env.now - self._since
+        passed = self._env.now - self._since
         clocks = self._clocks
+        if len(clocks) == 2:  # most hardware has two, and a loop costs twice as much
+            clocks[0] -= passed
+            clocks[1] -= passed
+            return
         for mode, left in enumerate(clocks):
             clocks[mode] = left - passed
 

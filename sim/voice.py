@@ -223,7 +223,7 @@ class Hearing:
         voice = self._voice
         far = voice.mobile.codec if to_mobile and voice.mobile is not None else None
         whole = joined(transit for _, transit in parts)
-        ours = joined(t for name, t in parts if far is None or name != "mobile")
+        ours = whole if far is None else joined(transit for name, transit in parts if name != "mobile")
         late = Transit(voice.buffer.late_share(whole.jitter))
         heard = joined([ours, late])
         legs = [Leg(codec, heard.loss, heard.burst_ratio)]

@@ -11,7 +11,7 @@ from carriers.calendars import DAY, HOUR, Zone
 from carriers.faults import Fault, Kind
 from carriers.hours import parse_hours
 from carriers.laws import Fixed
-from carriers.routing import Carrier, Order, Route, RoutingPolicy, Trunk
+from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
 from results.timeline import Stage
 from sim import Replication, simulate
 from sim.conditions import Conditions, State

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carriers.health import CallRule, HealthRule, QualityRule, TrunkHealth, calls_to_trip
-from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
+from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
+from carriers.routing import Router
 
 PINGS = HealthRule(ping_every=30.0, ping_timeout=2.0, down_after=3, up_after=2, hold_down=120.0)
 CALLS = CallRule(of_last=20, share=0.6, hold=120.0)

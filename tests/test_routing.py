@@ -9,18 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carriers.health import CallRule, HealthRule
-from carriers.routing import (
-    Action,
-    CallSetup,
-    Carrier,
-    Order,
-    Outcome,
-    Phase,
-    Route,
-    Router,
-    RoutingPolicy,
-    Trunk,
-)
+from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
+from carriers.routing import Action, CallSetup, Outcome, Phase, Router
 
 PINGS = HealthRule(ping_every=30.0, ping_timeout=2.0, down_after=3, up_after=2, hold_down=120.0)
 

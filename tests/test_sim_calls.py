@@ -26,8 +26,8 @@ from carriers.calendars import HOUR
 from carriers.erlang import erlang_b
 from carriers.faults import Fault, Kind
 from carriers.laws import Exponential, Lognormal
+from carriers.policy import Order, Route
 from carriers.profiles import PROFILES
-from carriers.routing import Order, Route
 
 LOAD = 18.0
 """Erlangs of `traffic()`."""
