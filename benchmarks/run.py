@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Callable
 
 from exactness import calls, coverages, exact
+from kills import kills
 from live import live
 from rows import ROOT, Rows, machine, replaced, table
 from speed import agreements, memory, speed, voice
+from store import store
+from watch import watch
 
 TABLE = ROOT / "benchmarks" / "README.md"
 PARTS: dict[str, Callable[[float, int], Rows]] = {
@@ -20,6 +23,9 @@ PARTS: dict[str, Callable[[float, int], Rows]] = {
     "oracles": exact,
     "calls": calls,
     "live": live,
+    "kills": kills,
+    "store": store,
+    "watch": watch,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def caller(identity: Identity) -> tuple[str, list[tuple[str, str]]]:
     return uri, headers
 
 
-def header_vector(headers: list[tuple[str, str]]) -> Any:  # noqa: ANN401
+def header_vector(headers: list[tuple[str, str]]) -> Any:  # noqa: ANN401 - pjsua2 has no types
     """Make pjsua2's list of headers; raises ValueError where one would be several."""
     vector = pj.SipHeaderVector()
     for name, value in headers:
@@ -70,10 +71,13 @@ def header_vector(headers: list[tuple[str, str]]) -> Any:  # noqa: ANN401
     return vector
 
 
-def configured(settings: Endpoint, identity: Identity | None, address: str) -> Any:  # noqa: ANN401
-    """Make the account's settings; `address` is ours, HOST:PORT."""
+def configured(settings: Endpoint, identity: Identity | None, address: str, target: str | None) -> Any:  # noqa: ANN401 - pjsua2 has no types
+    """Make the account's settings; `address` is ours, HOST:PORT, `target` where its requests go."""
     config = pj.AccountConfig()
     config.idUri = f"<sip:callsim@{address}>"
+    if target is not None:
+        # A route that is followed, and not written: requests keep the trunk's name as their URI.
+        config.sipConfig.proxies.append(f"{target};lr;hide")
     media = config.mediaConfig
     media.transportConfig.boundAddress = settings.host
     if settings.rtp_ports is not None:
@@ -102,7 +106,7 @@ def configured(settings: Endpoint, identity: Identity | None, address: str) -> A
     return config
 
 
-class Account(pj.Account):  # type: ignore[misc]
+class Account(pj.Account):  # type: ignore[misc]  # pjsua2 has no types
     """One identity of an endpoint, or without one its own address."""
 
     def __init__(self, worker: Worker, identity: Identity | None, address: str) -> None:
@@ -110,7 +114,16 @@ class Account(pj.Account):  # type: ignore[misc]
         self.worker = worker
         self.identity = identity
         self.registered = False
-        self.create(configured(worker.settings, identity, address))
+        self._address = address
+        self._target = identity.target if identity else None
+        self.create(configured(worker.settings, identity, address, self._target))
+
+    def become(self, identity: Identity | None, target: str | None) -> None:
+        """Be somebody else, whose requests go to `target`, from the next request on; nobody registers."""
+        if (identity, target) != (self.identity, self._target):
+            quiet = replace(identity, register=False) if identity else None
+            self.modify(configured(self.worker.settings, quiet, self._address, target))
+            self.identity, self._target = identity, target
 
     @property
     def trunk(self) -> str | None:
@@ -126,7 +139,7 @@ class Account(pj.Account):  # type: ignore[misc]
                 self.registered = False  # nobody is there to be told
 
     @guarded
-    def onRegState(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onRegState(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """The registrar has answered, or will not."""
         self.registered = prm.code // 100 == 2 and prm.expiration > 0
         if self.identity is not None and not self.worker.stopped:
@@ -134,7 +147,7 @@ class Account(pj.Account):  # type: ignore[misc]
             self.worker.tell(Registered(self.identity.trunk, prm.code, clean(prm.reason), now))
 
     @guarded
-    def onSendRequest(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onSendRequest(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """An OPTIONS has its answer, or will have none."""
         event = prm.e.body.tsxState
         token, status = int(prm.userData), event.tsx.statusCode
@@ -143,7 +156,7 @@ class Account(pj.Account):  # type: ignore[misc]
             self.worker.pinged(token, status if answered else None)
 
     @guarded
-    def onIncomingCall(self, prm: Any) -> None:  # noqa: ANN401, N802
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: ANN401, N802 - pjsua2 has no types
         """A call for a far end; a caller takes none."""
         number = self.worker.take_call(self, prm.callId)
         message = sip.parse(clean(prm.rdata.wholeMsg).encode())

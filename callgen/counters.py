@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from callgen.refusals import Reason, RefusedError
 PATIENCE = 2.0
 """Seconds to wait while another process writes."""
 KEPT = 2 * DAY
-FORMAT = 1
+GRACE = 60.0
+"""Seconds after the end of its lease by which a process that lives has told how a call ended."""
+FORMAT = 2
 MARK = 0x43414C4C
 """Application number in the file's header."""
 SCHEMA = (
@@ -27,7 +31,8 @@ SCHEMA = (
         minutes INTEGER NOT NULL,
         price REAL NOT NULL,
         answered INTEGER NOT NULL,
-        short INTEGER NOT NULL
+        short INTEGER NOT NULL,
+        owner INTEGER           -- process that has yet to tell how it ended; NULL once that is done
     )""",
     "CREATE INDEX calls_at ON calls (at)",
     "CREATE INDEX calls_until ON calls (until, trunk)",
@@ -84,6 +89,14 @@ class Counted:
     spend: float
 
 
+@dataclass(frozen=True)
+class Left:
+    """A call of a process that died before it was over: its trunk, when it was reserved (POSIX time)."""
+
+    trunk: str
+    at: float
+
+
 class Counters:
     """Calls of the last days in a SQLite file, which several processes may share; in memory without one.
 
@@ -123,7 +136,7 @@ class Counters:
         ((mark,),) = self._db.execute("PRAGMA application_id")
         ((version,),) = self._db.execute("PRAGMA user_version")
         if (mark, version) != (MARK, FORMAT):
-            raise sqlite3.DatabaseError(f"not a file of counters in format {FORMAT}")
+            raise sqlite3.DatabaseError(f"not a file of counters in format {FORMAT}; move it away")
         return False
 
     def close(self) -> None:
@@ -147,9 +160,9 @@ class Counters:
                 self._db.execute("DELETE FROM calls WHERE at < ? AND until < ?", (now - KEPT, now))
                 row = (call.trunk, now, now + call.lasts, call.minutes, call.price or 0.0, call.short)
                 made = self._db.execute(
-                    "INSERT INTO calls (trunk, at, until, minutes, price, answered, short)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-                    row,
+                    "INSERT INTO calls (trunk, at, until, minutes, price, answered, short, owner)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
+                    (*row, os.getpid()),
                 )
         except sqlite3.Error as error:
             raise RefusedError(Reason.COUNTERS, call.trunk, str(error)) from error
@@ -162,9 +175,29 @@ class Counters:
         Where the file cannot be written the worst case stays.
         """
         self._amend(
-            "UPDATE calls SET until = ?, minutes = ?, answered = ?, short = ? WHERE id = ?",
+            "UPDATE calls SET until = ?, minutes = ?, answered = ?, short = ?, owner = NULL WHERE id = ?",
             (now, minutes, minutes > 0, short, number),
         )
+
+    def keep_worst(self, number: int) -> None:
+        """Leave a call counted as its worst case, with its lease: how it ended will never be known."""
+        self._amend("UPDATE calls SET owner = NULL WHERE id = ?", (number,))
+
+    def left(self, now: float) -> list[Left]:
+        """Give the calls that dead processes have left, oldest first, once; they stay as their worst case.
+
+        A process counts as dead when there is none of its number, or when the lease of its call is over.
+        """
+        try:
+            with self._writing():
+                rows = self._db.execute(
+                    "SELECT id, trunk, at, until, owner FROM calls WHERE owner IS NOT NULL ORDER BY at"
+                ).fetchall()
+                dead = [row for row in rows if row[3] + GRACE < now or not _lives(row[4])]
+                self._db.executemany("UPDATE calls SET owner = NULL WHERE id = ?", [row[:1] for row in dead])
+        except sqlite3.Error:
+            return []  # it is told next time
+        return [Left(trunk, at) for _, trunk, at, _, _ in dead]
 
     def release(self, number: int) -> None:
         """Forget a call of which nothing was sent."""
@@ -211,3 +244,16 @@ class Counters:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+
+def _lives(process: int) -> bool:
+    """Whether there is a process of this number; always, where asking would end it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 from callgen.guard import Method, Permit
+from callgen.member import WARN_AFTER, Call, LostByToolError, Member, Slot, pause_after
 from callgen.messages import (
     Alive,
     Audio,
     Beat,
+    Dialog,
     Ended,
     Endpoint,
     Event,
     Freed,
     FromWorker,
-    HangUp,
     Lost,
     Ping,
     Pinged,
@@ -27,10 +29,13 @@ from callgen.messages import (
     Ready,
     Response,
     Sent,
-    ToWorker,
 )
+from callgen.orphans import Orphan, end_calls
 from callgen.process import Process
 
+__all__ = ["SLOTS", "Dialer", "LiveCall", "LostByToolError", "SlotsExhaustedError", "Workers"]
+
+LOG = logging.getLogger(__name__)
 SLOTS = 4
 """Calls at once in a worker: a limit that is built into the wheel."""
 START = 20.0
@@ -40,12 +45,8 @@ PORTS = 2 * SLOTS
 BEAT_EVERY = 1.25
 BEATS = 4
 """Beats in a row that a worker may miss: with the one after them it hangs."""
-AGAIN_AFTER = 1.0
-"""Seconds until a worker that died before it was ready is started anew."""
-
-
-class LostByToolError(Exception):
-    """No worker has a free slot, or it died: the tool is at fault, not a carrier."""
+LEAVE = 4.0
+"""Seconds that far ends have, when the pool is closed, to answer what ends the calls of dead workers."""
 
 
 class SlotsExhaustedError(LostByToolError):
@@ -89,33 +90,6 @@ class Dialer(Protocol):
         """
 
 
-@dataclass(eq=False)
-class _Slot:
-    """A call's place in a worker; against a silent carrier it is held for 32 s beyond the call's end."""
-
-    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
-    over: bool = False
-    freed: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-
-@dataclass(eq=False)
-class _Worker:
-    """A worker with what it has in hand."""
-
-    index: int
-    ready: asyncio.Future[Ready]
-    slots: dict[int, _Slot] = field(default_factory=dict)
-    pings: dict[int, asyncio.Future[int | None]] = field(default_factory=dict)
-    process: Process[ToWorker, FromWorker] = field(init=False)
-    dead: bool = False
-    missed: int = 0
-    """Beats that it has not answered."""
-
-    @property
-    def able(self) -> bool:
-        return self.ready.done() and not self.dead
-
-
 class Workers:
     """A `Dialer` with real SIP, four slots in each worker, from `count` up to `grow_to` workers.
 
@@ -143,11 +117,14 @@ class Workers:
                 raise ValueError(f"rtp_ports: {ports} are too few for {count} workers with {PORTS} each")
         self._count = count
         self._endpoint = endpoint
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Member] = {}
         self._numbers = itertools.count(1)
         self._closing = False
         self._changed = asyncio.Event()
         self._waiting = 0
+        self._endings: set[asyncio.Task[None]] = set()
+        """What ends calls of dead workers."""
+        self._warned = False
         self._beats: asyncio.Task[None] | None = None
         self.waits = 0
         """Calls that had to wait for a slot so far."""
@@ -171,6 +148,12 @@ class Workers:
             with suppress(asyncio.CancelledError):
                 await self._beats
         await asyncio.gather(*(worker.process.close() for worker in self._workers.values()))
+        if self._endings:
+            await asyncio.wait(self._endings, timeout=LEAVE)
+        for ending in tuple(self._endings):
+            ending.cancel()
+            with suppress(asyncio.CancelledError):
+                await ending
 
     @property
     def pids(self) -> list[int]:
@@ -203,13 +186,13 @@ class Workers:
         LostByToolError where it does not start. See `Dialer.place`.
         """
         worker = await self._with_room()
-        number, slot = next(self._numbers), _Slot()
+        number, slot = next(self._numbers), Slot(permit)
         worker.slots[number] = slot
         uri = permit.spend(Method.INVITE)
-        worker.process.tell(Place(number, uri, talk, identity, audio, codecs))
+        worker.process.tell(Place(number, uri, talk, identity, audio, codecs, target=permit.target))
         if self.held_slots and self._room < SLOTS:
             self._grow()
-        return _Call(worker, number, slot)
+        return Call(worker, number, slot)
 
     async def ping(self, permit: Permit, timeout: float, *, identity: str | None = None) -> int | None:
         """Send the permitted OPTIONS; None where `timeout` seconds bring no final status.
@@ -222,7 +205,7 @@ class Workers:
         number = next(self._numbers)
         answer: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         worker.pings[number] = answer
-        worker.process.tell(Ping(number, permit.spend(Method.OPTIONS), identity))
+        worker.process.tell(Ping(number, permit.spend(Method.OPTIONS), identity, permit.target))
         try:
             async with asyncio.timeout(timeout):
                 return await answer
@@ -233,7 +216,7 @@ class Workers:
 
     # ---- slots
 
-    def _able(self) -> Iterator[_Worker]:
+    def _able(self) -> Iterator[Member]:
         return (worker for worker in self._workers.values() if worker.able)
 
     @property
@@ -246,7 +229,7 @@ class Workers:
         """Slots that are free, or soon will be."""
         return self.free_slots + SLOTS * self._starting
 
-    async def _with_room(self) -> _Worker:
+    async def _with_room(self) -> Member:
         worker = self._freest()
         if worker is not None:
             return worker
@@ -271,7 +254,7 @@ class Workers:
             self._waiting -= 1
         return worker
 
-    def _freest(self) -> _Worker | None:
+    def _freest(self) -> Member | None:
         worker = min(self._able(), key=lambda worker: len(worker.slots), default=None)
         return worker if worker is not None and len(worker.slots) < SLOTS else None
 
@@ -286,10 +269,10 @@ class Workers:
 
     # ---- processes
 
-    def _start(self, index: int) -> None:
+    def _start(self, index: int, failures: int = 0) -> None:
         if self._closing:
             return
-        worker = _Worker(index, asyncio.get_running_loop().create_future())
+        worker = Member(index, asyncio.get_running_loop().create_future(), failures)
         # Whether somebody waits for it or not, a failure to start is no surprise to asyncio.
         worker.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
         worker.process = Process(
@@ -312,7 +295,8 @@ class Workers:
             endpoint = replace(endpoint, identities=quiet)
         return endpoint
 
-    def _heard(self, worker: _Worker, message: FromWorker) -> None:
+    def _heard(self, worker: Member, message: FromWorker) -> None:
+        worker.handling = None
         match message:
             case Ready():
                 if not worker.ready.done():
@@ -320,6 +304,8 @@ class Workers:
                     self._wake()
             case Alive():
                 worker.missed = 0
+            case Dialog():
+                worker.learn(message)
             case Freed(call) if call in worker.slots:
                 worker.slots.pop(call).freed.set_result(True)
                 self._wake()
@@ -330,27 +316,49 @@ class Workers:
             case Sent() | Response() | Ended() | Lost() if message.call in worker.slots:
                 slot = worker.slots[message.call]
                 slot.over = isinstance(message, Ended | Lost)
+                worker.useful = worker.useful or isinstance(message, Ended)
                 slot.events.put_nowait(message)
 
-    def _died(self, worker: _Worker, code: int) -> None:
-        worker.dead = True
-        why = f"worker hung for {BEATS * BEAT_EVERY:.0f} s" if worker.missed > BEATS else "worker ended"
-        why = f"{why} ({code})"
-        loop = asyncio.get_running_loop()
-        for call, slot in worker.slots.items():
-            slot.events.put_nowait(Lost(call, f"its {why}", loop.time()))
-            if not slot.freed.done():
-                slot.freed.set_result(False)
-        for answer in worker.pings.values():
-            if not answer.done():
-                answer.set_exception(LostByToolError(f"a {why}"))
-        if worker.ready.done():
-            self._start(worker.index)
-        else:
-            worker.ready.set_exception(LostByToolError(f"a {why} before it was ready"))
-            if self._beats is not None:
-                loop.call_later(AGAIN_AFTER, self._start, worker.index)
+    def _died(self, worker: Member, code: int) -> None:
+        why = worker.why(code, BEATS * BEAT_EVERY if worker.missed > BEATS else None)
+        left = worker.end(why, as_told=self._closing and code == 0)
+        if left:
+            ending = asyncio.create_task(self._end_at_far_ends(left, worker.ready.result()))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+        self._replace(worker, why)
         self._wake()
+
+    async def _end_at_far_ends(self, left: Sequence[Slot], was: Ready) -> None:
+        known = [False] * len(left)
+        try:
+            orphans = [Orphan(slot.dialog, slot.permit) for slot in left if slot.dialog is not None]
+            known = await end_calls(orphans, was, self._endpoint.tls)
+        finally:
+            for slot, over in zip(left, known, strict=True):
+                slot.freed.set_result(over)
+
+    def _replace(self, worker: Member, why: str) -> None:
+        """Start another in a dead worker's place, the later the more of them have died early in a row."""
+        loop = asyncio.get_running_loop()
+        failures = worker.in_a_row
+        if not worker.ready.done():
+            worker.ready.set_exception(LostByToolError(f"a {why} before it was ready"))
+            if self._beats is None:
+                return  # the pool does not start
+        if failures == WARN_AFTER and not self._warned:
+            self._warned = True
+            LOG.warning(
+                "workers end soon after they start, %d in a row, the last: %s; they are started again after"
+                " longer and longer pauses",
+                failures,
+                why,
+            )
+        pause = pause_after(failures)
+        if pause:
+            loop.call_later(pause, self._start, worker.index, failures)
+        else:
+            self._start(worker.index, failures)
 
     async def _beat(self) -> None:
         """Ask each worker for a sign of life, and kill those that give none; counted, for we may be late."""
@@ -362,24 +370,3 @@ class Workers:
                     worker.process.kill()
                 else:
                     worker.process.tell(Beat())
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A call of a worker."""
-
-    worker: _Worker
-    number: int
-    slot: _Slot
-
-    async def event(self) -> Event:
-        """Wait for what happens next."""
-        return await self.slot.events.get()
-
-    def hang_up(self) -> None:
-        """Give it up; `Ended` follows."""
-        self.worker.process.tell(HangUp(self.number))
-
-    async def freed(self) -> bool:
-        """Wait until nothing can come of it any more; False: that cannot be known, its worker is gone."""
-        return await asyncio.shield(self.slot.freed)

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 
 from callgen import sdp, sip
-from callgen.far_call import ALLOW, PATIENCE, FarCall
+from callgen.far_call import ALLOW, FarCall
 from callgen.far_media import Stream, paths
 from callgen.impairment import LabFault
 from callgen.messages import Answers, Playing, Ready, Stop
+from callgen.repeating import PATIENCE
 from callgen.sip import Message
 
 Address = tuple[str, int]
@@ -107,6 +108,11 @@ class FarEnd(asyncio.DatagramProtocol):
         self._responses: dict[tuple[str, str], tuple[bytes, asyncio.TimerHandle]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def calls(self) -> int:
+        """How many calls are up, being set up or being ended."""
+        return len(self._calls)
 
     async def open(self) -> None:
         """Begin to listen."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NoReturn
-from urllib.parse import unquote
 
 import phonenumbers
 
@@ -16,20 +16,19 @@ from callgen import numbers
 from callgen.caps import DAY, Caps, billed_minutes
 from callgen.counters import Counters
 from callgen.refusals import Reason, RefusedError
+from callgen.targets import Source, Target, trouble_with
 
 __all__ = ["Guard", "Method", "Permit", "Reason", "RefusedError", "host_of"]
 
 TIMER_C = 180.0
 """Seconds for which a proxy lets a call ring (RFC 3261, 16.6)."""
+UNDER_WAY = 300.0
+"""Seconds for which a call that began with what DNS said may go on to the next address of it."""
 NAME = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
 TRUNK = re.compile(
     rf"sip:(?:(?P<name>{NAME})|\[(?P<ipv6>[0-9a-f:.]+)\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
     r"(?P<transport>;transport=(?:udp|tcp|tls))?",
     re.IGNORECASE,
-)
-CONTACT = re.compile(
-    r"(?:[^<>]*<)?sip:(?P<user>[^@<>]+)@(?P<host>[^@;?<>,\s]+)(?P<parameters>;[^?<>]*)?(?:\?[^<>]*)?(?:>.*)?",
-    re.IGNORECASE | re.DOTALL,
 )
 ALLOWED = re.compile(r"\+[1-9][0-9]{0,14}")
 HEADER = re.compile(r"[A-Za-z0-9!%*_+`'~.-]+")
@@ -56,22 +55,26 @@ class Method(Enum):
 class Permit:
     """Leave to send one request to one URI, once; it can be neither made, copied nor pickled elsewhere."""
 
-    __slots__ = ("_method", "_number", "_reserved", "_spent", "_uri")
+    __slots__ = ("_method", "_number", "_reserved", "_spent", "_target", "_trunk", "_uri")
 
     def __init__(
         self,
         mint: object,
         method: Method,
         uri: str,
+        trunk: str,
         number: str | None = None,
         reserved: int | None = None,
+        target: str | None = None,
     ) -> None:
         if mint is not _MINT:
             raise TypeError("a Permit comes from a Guard only")
         self._method = method
         self._uri = uri
+        self._trunk = trunk
         self._number = number
         self._reserved = reserved
+        self._target = target
         self._spent = False
 
     def __reduce__(self) -> NoReturn:
@@ -81,6 +84,34 @@ class Permit:
     def number(self) -> str | None:
         """The telephone number that it is for, in E.164; None for OPTIONS or REGISTER."""
         return self._number
+
+    @property
+    def target(self) -> str | None:
+        """SIP URI of the address that it is for; None: what its URI says."""
+        return self._target
+
+    @property
+    def trunk(self) -> str:
+        """Name under which the trunk's caps are known; its address without one."""
+        return self._trunk
+
+    @property
+    def host(self) -> str:
+        """Host of its URI, which a certificate has to name."""
+        return host_of(f"sip:{self._uri.rpartition('@')[2].removeprefix('sip:')}").strip("[]")
+
+    def ends_at(self, address: str) -> bool:
+        """Whether what ends its call (CANCEL, ACK, BYE) may go to an IP address, once its INVITE was sent.
+
+        To that which it is for alone; where that is a name, to the one that the INVITE went to.
+        """
+        if self._method is not Method.INVITE or not self._spent:
+            return False
+        host = host_of(self._target).strip("[]") if self._target else self.host
+        try:
+            return ipaddress.ip_address(host) == ipaddress.ip_address(address)
+        except ValueError:
+            return True
 
     def spend(self, method: Method) -> str:
         """Use the permit up, and learn the URI; ValueError for another method, or the second time."""
@@ -119,6 +150,8 @@ class Guard:
         self._caller_ids = frozenset(map(_caller_id, caller_ids))
         self._country = country
         self._clock = clock
+        self._targets: dict[tuple[str, str], tuple[float, str | None]] = {}
+        """When what DNS told of a host's address runs out, and why the address is refused, if it is."""
         for entry in self._allow:
             if not ALLOWED.fullmatch(entry):
                 raise ValueError(f"allow: {entry!r} must be + and the first digits of numbers")
@@ -135,6 +168,7 @@ class Guard:
         seconds: float = 60.0,
         ring: float = TIMER_C,
         headers: Iterable[tuple[str, str]] = (),
+        target: str | None = None,
     ) -> Permit:
         """Give leave for one INVITE to a number over a trunk; raises RefusedError.
 
@@ -142,7 +176,8 @@ class Guard:
         ringing for `ring` seconds. `settle` puts its real figures there. `trunk` is the name under which
         its caps and price are known (its address without one); `caller_id` and `headers` are what the
         INVITE will show. The URI is made of the number's digits and the trunk's address (`sip:HOST[:PORT]
-        [;transport=udp|tcp|tls]`), so that nothing else that either was written with reaches the wire.
+        [;transport=udp|tcp|tls]`), so that nothing else that either was written with reaches the wire. It
+        goes to `target`, an address that `admit` has been told of, or where the URI says.
         Raises ValueError for seconds that are no time of a call.
         """
         if not (0 <= seconds <= DAY and 0 <= ring <= DAY):
@@ -156,45 +191,30 @@ class Guard:
         for header, value in headers:
             if not HEADER.fullmatch(header) or header.lower() in OURS or not value.isprintable():
                 raise RefusedError(Reason.HEADER, header)
-        reserved = self._reserve(trunk or address, seconds, ring)
-        return Permit(_MINT, Method.INVITE, f"sip:{dialled}@{address}", dialled, reserved)
+        self._check(trunk_uri, target)
+        trunk = trunk or address
+        reserved = self._reserve(trunk, seconds, ring)
+        return Permit(_MINT, Method.INVITE, f"sip:{dialled}@{address}", trunk, dialled, reserved, target)
 
-    def redirect(
-        self,
-        contact: str,
-        *,
-        trunk: str | None = None,
-        caller_id: str | None = None,
-        seconds: float = 60.0,
-        ring: float = TIMER_C,
-        headers: Iterable[tuple[str, str]] = (),
-    ) -> Permit:
-        """Give leave to follow a 3xx to its Contact: an INVITE like any other; raises RefusedError.
-
-        Of the Contact, its number, address and transport are taken.
-        """
-        found = CONTACT.fullmatch(contact.strip())
-        if not found:
-            raise RefusedError(Reason.CONTACT, contact)
-        parameters = (found["parameters"] or "").lower().split(";")
-        transport = "".join(f";{p}" for p in parameters if p.startswith("transport="))
-        return self.invite(
-            unquote(found["user"]),
-            f"sip:{found['host']}{transport}",
-            trunk=trunk,
-            caller_id=caller_id,
-            seconds=seconds,
-            ring=ring,
-            headers=headers,
-        )
-
-    def ping(self, trunk_uri: str) -> Permit:
+    def ping(self, trunk_uri: str, target: str | None = None) -> Permit:
         """Give leave for one OPTIONS to a trunk itself, never to a number there; raises RefusedError."""
-        return Permit(_MINT, Method.OPTIONS, f"sip:{self._address(trunk_uri)}")
+        return self._to_trunk(Method.OPTIONS, trunk_uri, target)
 
-    def register(self, trunk_uri: str) -> Permit:
+    def register(self, trunk_uri: str, target: str | None = None) -> Permit:
         """Give leave to keep a registration at a trunk; raises RefusedError."""
-        return Permit(_MINT, Method.REGISTER, f"sip:{self._address(trunk_uri)}")
+        return self._to_trunk(Method.REGISTER, trunk_uri, target)
+
+    def admit(self, trunk_uri: str, target: Target, source: Source, seconds: float) -> None:
+        """Allow an address for `seconds`, and for calls that are under way then, as DNS names it for a trunk.
+
+        Raises RefusedError for a host that is not listed, and for an address that `source` must not name.
+        """
+        host, _ = self._listed(trunk_uri)
+        now, why = self._clock(), trouble_with(target, source)
+        self._targets = {key: known for key, known in self._targets.items() if known[0] > now}
+        self._targets[host, target.uri] = now + seconds + UNDER_WAY, why
+        if why is not None:
+            raise RefusedError(Reason.TARGET, f"{host} at {target.address}", why)
 
     def settle(self, permit: Permit, seconds: float | None, placed: bool) -> None:
         """Count a call that is over as what it was: `seconds` from its answer to its BYE, 0 unanswered.
@@ -211,6 +231,8 @@ class Guard:
             short = 0 < seconds <= self._caps.short_call
             minutes = billed_minutes(max(seconds, 0.0))
             self._counters.settle(permit._reserved, minutes, short, self._clock())
+        else:
+            self._counters.keep_worst(permit._reserved)
 
     def _reserve(self, trunk: str, seconds: float, ring: float) -> int | None:
         if self._counters is None:
@@ -219,11 +241,31 @@ class Guard:
             raise RefusedError(Reason.PRICE, trunk)
         return self._counters.reserve(self._caps.worst(trunk, seconds, ring), self._caps, self._clock)
 
+    def _to_trunk(self, method: Method, trunk_uri: str, target: str | None) -> Permit:
+        address = self._address(trunk_uri)
+        self._check(trunk_uri, target)
+        return Permit(_MINT, method, f"sip:{address}", address, target=target)
+
+    def _check(self, trunk_uri: str, target: str | None) -> None:
+        """Refuse an address that DNS does not name for the trunk, or did too long ago."""
+        host, _ = self._listed(trunk_uri)
+        if target is None:
+            return
+        until, why = self._targets.get((host, target), (-math.inf, "not what DNS says"))
+        if why is None and until <= self._clock():
+            why = "not what DNS says any more"
+        if why is not None:
+            raise RefusedError(Reason.TARGET, f"{host} at {target}", why)
+
     def _address(self, trunk: str) -> str:
+        return "".join(self._listed(trunk))
+
+    def _listed(self, trunk: str) -> tuple[str, str]:
+        """Give a trunk's host, and what follows it; raises RefusedError unless it is on the list."""
         host, rest = _parts(trunk)
         if host not in self._hosts:
             raise RefusedError(Reason.HOST, trunk)
-        return host + rest
+        return host, rest
 
 
 def host_of(trunk_uri: str) -> str:

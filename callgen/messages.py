@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from callgen.sip import Message
+
 CODECS = ("PCMU", "PCMA", "G722", "GSM", "iLBC", "speex", "L16")
 """What the wheel of pjsua2 can do: no Opus, G.729 or AMR."""
 
@@ -56,6 +58,8 @@ class Identity:
     """`off`, `optional` or `required` (RFC 4568)."""
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with each INVITE."""
+    target: str | None = None
+    """SIP URI of the address that its REGISTER goes to; None: as its URI says."""
     session_timer: float | None = None
     """Session-Expires (RFC 4028), at least 90; None: only where the far end asks for one."""
 
@@ -132,6 +136,8 @@ class Place:
     headers: tuple[tuple[str, str], ...] = ()
     trace: bool = True
     """Whether `Ended` brings its SIP trace."""
+    target: str | None = None
+    """SIP URI of the address that it goes to (RFC 3263); None: as `uri` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,8 @@ class Ping:
     ping: int
     uri: str
     identity: str | None = None
+    target: str | None = None
+    """As in `Place`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +194,35 @@ class Sent:
 
     call: int
     at: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dialog:
+    """What it takes to end a call at the far end; told before its INVITE goes out, and as it changes.
+
+    Its messages have no body and no credentials.
+    """
+
+    call: int
+    transport: str
+    """`udp`, `tcp` or `tls`."""
+    peer: tuple[str, int]
+    """Address that the INVITE went to."""
+    invite: Message
+    cseq: int
+    """Of our last request."""
+    answer: Message | None = None
+    """The last response to the INVITE."""
+    over: bool = False
+    """Nothing is left to end: it was refused, or a BYE has been answered or has come."""
+
+    def __repr__(self) -> str:
+        return f"Dialog({self.call}, {self.invite.first('call-id')})"
+
+    @property
+    def answered(self) -> bool:
+        """Whether the INVITE has a 2xx."""
+        return self.answer is not None and 200 <= self.answer.status < 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,4 +382,4 @@ class Playing:
 ToWorker = Place | HangUp | Ping | Beat | Stop
 Event = Sent | Response | Ended | Lost
 """What happens to a call: `Ended` or `Lost` comes last."""
-FromWorker = Ready | Alive | Event | Freed | Pinged | Registered | Incoming
+FromWorker = Ready | Alive | Dialog | Event | Freed | Pinged | Registered | Incoming

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from callgen.caps import TIMER_B
 from callgen.dialer import Dialer, LiveCall, LostByToolError
 from callgen.guard import Guard, Permit, RefusedError
 from callgen.messages import Audio, Ended, Event, Identity, Lost, Response, Sent
 from callgen.records import Attempt, CallRecord, Outcome, outcome_of
-from carriers.routing import CallSetup, Router
+from callgen.settling import Leg
+from callgen.targets import Hop, ordered
+from carriers.routing import UNAVAILABLE, CallSetup, Router
 from carriers.routing import Outcome as End
 
 LATEST_END = 2.5
 """Seconds after a failed setup in which its trace is waited for."""
-EARLY = 1.0
-"""Seconds before Timer B at which a slot that is freed means that a response came after all."""
-SHORTEST = 1e-3
-"""Seconds of a call that was hung up as it was answered: it is billed, where one of 0 s is not."""
-BYE = "\nBYE "
-"""In the trace of a call that was answered."""
 
 T = TypeVar("T")
 
@@ -42,6 +37,10 @@ class Line:
     guard: Guard
     dialer: Dialer
     identities: Sequence[Identity] = ()
+    hops: Sequence[Hop] = ()
+    """Where each trunk of the router leads; empty: where its URI says."""
+    keep: Callable[[CallRecord], None] | None = None
+    """Told of every call that was begun, as it ends; also of one that is cancelled."""
     _beside: set[asyncio.Task[Any]] = field(default_factory=set, init=False, repr=False, compare=False)
     """Ends of attempts that are still followed."""
 
@@ -59,9 +58,10 @@ class Line:
         The generator draws among the router's candidate lists. Cancelled, it hangs up.
         """
         now = asyncio.get_running_loop().time()
-        weights = [weight for weight, _ in self.router.candidates(now)]
+        candidates = self.router.candidates(now)
+        weights = [weight for weight, _ in candidates]
         choice = int(rng.choice(len(weights), p=weights)) if len(weights) > 1 else 0
-        setup = self.router.set_up(now, choice)
+        setup = self.router.set_up(now, choice, self._ordered(candidates[choice][1], rng))
         return await _Placing(self, number, talk, audio, codecs, observed=True).run(setup)
 
     async def call_over(
@@ -69,12 +69,18 @@ class Line:
         trunk: int,
         number: str,
         talk: float,
+        rng: np.random.Generator | None = None,
         *,
         audio: Audio = Audio(),  # noqa: B008 - frozen
         codecs: tuple[str, ...] | None = None,
     ) -> CallRecord:
-        """Place a call over one trunk, believed up or not; the router does not learn of it."""
-        setup = CallSetup.start(self.router.policy, (trunk,), asyncio.get_running_loop().time())
+        """Place a call over one trunk, believed up or not; the router does not learn of it.
+
+        Where the trunk has several addresses they are tried in the order that the generator draws.
+        """
+        trunks = [n for n, hop in enumerate(self.hops) if hop.trunk == trunk] or [trunk]
+        order = self._ordered(trunks, rng) if rng is not None else tuple(trunks)
+        setup = CallSetup.start(self.router.policy, order, asyncio.get_running_loop().time())
         return await _Placing(self, number, talk, audio, codecs, observed=False).run(setup)
 
     def beside(self, doing: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -84,9 +90,25 @@ class Line:
         task.add_done_callback(self._beside.discard)
         return task
 
+    async def settled(self) -> None:
+        """Wait until the guard knows how each call ended: soon after the dialer has ended."""
+        if self._beside:
+            await asyncio.wait(tuple(self._beside), timeout=LATEST_END)
+
     def identity(self, trunk: int) -> Identity | None:
         """Give the account at a trunk; None: none."""
         return self.identities[trunk] if self.identities else None
+
+    def _ordered(self, trunks: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:
+        return ordered(self.hops, trunks, rng) if self.hops else tuple(trunks)
+
+    def target(self, trunk: int) -> str | None:
+        """SIP URI of the address that a trunk leads to; None: what its URI says."""
+        return self.hops[trunk].uri if self.hops else None
+
+    def trouble(self, trunk: int) -> str | None:
+        """Why a trunk leads nowhere; None: it does not."""
+        return self.hops[trunk].trouble if self.hops else None
 
     def permit(self, trunk: int, number: str, talk: float) -> Permit:
         """Ask the guard for an INVITE over a trunk; raises RefusedError."""
@@ -94,30 +116,13 @@ class Line:
         return self.guard.invite(
             number,
             self.uris[trunk],
-            trunk=policy.trunks[trunk].name,
+            trunk=self.hops[trunk].name if self.hops else policy.trunks[trunk].name,
             caller_id=identity.caller_id if identity else None,
             seconds=talk,
             ring=policy.ring_timeout,
             headers=identity.headers if identity else (),
+            target=self.target(trunk),
         )
-
-
-@dataclass(eq=False)
-class _Leg:
-    """One attempt under way; `answered` is the instant of its 200, even of one that came too late."""
-
-    index: int
-    live: LiveCall
-    permit: Permit
-    answered: float | None = None
-    responded: bool = False
-    """Without any response it may be answered even after it was given up."""
-
-    def note(self, response: Response) -> None:
-        """Take in a response for the guard's books."""
-        self.responded = True
-        if 200 <= response.status < 300:
-            self.answered = response.at
 
 
 class _Placing:
@@ -146,6 +151,26 @@ class _Placing:
         self._started_at = time.time()
 
     async def run(self, setup: CallSetup) -> CallRecord:
+        """See the call to its end, and give its record; cancelled, its record is kept only."""
+        try:
+            record = await self._run(setup)
+        except asyncio.CancelledError:
+            self._keep(await self._cut_short())
+            raise
+        self._keep(record)
+        return record
+
+    def _keep(self, record: CallRecord) -> None:
+        if self._line.keep is not None:
+            self._line.keep(record)
+
+    async def _cut_short(self) -> CallRecord:
+        """Make the record of a call that we gave up for reasons of our own."""
+        if self._attempts and self._attempts[-1].answered:
+            return await self._record(Outcome.ANSWERED, self._attempts[-1].status, "interrupted")
+        return await self._record(Outcome.LOST_BY_TOOL, None, "interrupted before it was answered")
+
+    async def _run(self, setup: CallSetup) -> CallRecord:
         try:
             while setup.attempt is not None:
                 setup = await self._attempt(setup)
@@ -173,7 +198,7 @@ class _Placing:
             self._line.router.observe_quality(trunk, record.mos.value, now)
 
     def _note(self, index: int, **known: object) -> None:
-        self._attempts[index] = replace(self._attempts[index], **known)  # type: ignore[arg-type]
+        self._attempts[index] = replace(self._attempts[index], **known)  # type: ignore[arg-type]  # by name
 
     # ---- one attempt
 
@@ -181,6 +206,8 @@ class _Placing:
         """See one INVITE to its end: the setup moves on, or the call has been talked over."""
         trunk = setup.attempt
         assert trunk is not None  # checked by the caller
+        if (trouble := self._line.trouble(trunk)) is not None:
+            return self._fail(setup, trunk, trouble)
         before = asyncio.get_running_loop().time()
         leg = await self._place(trunk)
         # Time that the call waited for a slot of ours is no carrier's.
@@ -207,7 +234,17 @@ class _Placing:
                 self._lose(leg, last)
         return setup
 
-    async def _place(self, trunk: int) -> _Leg:
+    def _fail(self, setup: CallSetup, trunk: int, trouble: str) -> CallSetup:
+        """Note an attempt whose INVITE has nowhere to go (RFC 3263): a transport error, which is a 503."""
+        now = asyncio.get_running_loop().time()
+        name = self._policy.trunks[trunk].name
+        self._attempts.append(Attempt(name, sent=now, ended=now, status=UNAVAILABLE, reason=trouble))
+        setup = setup.receive(UNAVAILABLE, now)
+        if self._observed:
+            self._line.router.observe_call(trunk, setup.outcome in {None, End.EXHAUSTED}, now)
+        return setup
+
+    async def _place(self, trunk: int) -> Leg:
         """Have the INVITE sent; raises RefusedError, LostByToolError."""
         permit = self._line.permit(trunk, self._number, self._talk)
         identity = self._line.identity(trunk)
@@ -224,10 +261,10 @@ class _Placing:
             raise
         self._caller_id = identity.caller_id if identity else None
         sent = asyncio.get_running_loop().time()
-        self._attempts.append(Attempt(self._policy.trunks[trunk].name, sent=sent))
-        return _Leg(len(self._attempts) - 1, live, permit)
+        self._attempts.append(Attempt(self._policy.trunks[trunk].name, sent=sent, target=permit.target))
+        return Leg(len(self._attempts) - 1, live, permit, self._line.guard, sent)
 
-    async def _set_up(self, leg: _Leg, setup: CallSetup) -> CallSetup:
+    async def _set_up(self, leg: Leg, setup: CallSetup) -> CallSetup:
         """Follow an attempt until the setup moves on or is over."""
         trunk = setup.attempt
         while setup.attempt == trunk and setup.outcome is None:
@@ -241,17 +278,21 @@ class _Placing:
                 break
             match event:
                 case Sent():
+                    leg.sent = event.at
                     self._note(leg.index, sent=event.at)
                 case Response():
                     self._heard(leg, event)
                     setup = setup.receive(event.status, event.at)
                 case Lost():
+                    self._settle(leg, event)
                     self._lose(leg, event)
                 case Ended():
-                    self._lose(leg, Lost(event.call, "it ended without a final response", event.at))
+                    lost = Lost(event.call, "it ended without a final response", event.at)
+                    self._settle(leg, lost)
+                    self._lose(leg, lost)
         return setup
 
-    def _give_up(self, leg: _Leg, setup: CallSetup) -> CallSetup:
+    def _give_up(self, leg: Leg, setup: CallSetup) -> CallSetup:
         """The deadline has passed: CANCEL, or abandon what cannot be cancelled yet."""
         now = asyncio.get_running_loop().time()
         leg.live.hang_up()
@@ -260,7 +301,7 @@ class _Placing:
         self._note(leg.index, ended=now, status=setup.tried[-1][1], reason=reason)
         return setup
 
-    def _heard(self, leg: _Leg, response: Response) -> None:
+    def _heard(self, leg: Leg, response: Response) -> None:
         attempt = self._attempts[leg.index]
         if response.status == 100:
             self._note(leg.index, trying=attempt.trying or response.at)
@@ -278,49 +319,35 @@ class _Placing:
                 contact=response.contact,
             )
 
-    def _lose(self, leg: _Leg, lost: Lost) -> NoReturn:
-        """Note that the tool has lost the call, which may still cost; raises LostByToolError."""
-        self._line.guard.settle(leg.permit, None, placed=True)
+    def _lose(self, leg: Leg, lost: Lost) -> NoReturn:
+        """Note that the tool has lost the call; raises LostByToolError."""
         self._note(leg.index, status=None, reason=lost.reason, ended=lost.at)
         raise LostByToolError(lost.reason)
 
     # ---- its end
 
-    def _see_out(self, leg: _Leg) -> asyncio.Task[Event]:
+    def _see_out(self, leg: Leg) -> asyncio.Task[Event]:
         """Follow an attempt to its end, beside whatever is tried next."""
         ending = self._line.beside(self._end(leg))
         self._ends.append(ending)
         return ending
 
-    async def _end(self, leg: _Leg) -> Event:
+    async def _end(self, leg: Leg) -> Event:
         """Wait for `Ended` or `Lost`, note what was measured, tell the guard."""
         while not isinstance(event := await leg.live.event(), Ended | Lost):
             if isinstance(event, Response):
                 leg.note(event)
-        if isinstance(event, Lost):
-            self._line.guard.settle(leg.permit, None, placed=True)
-            return event
-        self._measured(leg, event)
-        if leg.answered is not None:
-            talked = max(event.at - leg.answered, SHORTEST)
-            self._line.guard.settle(leg.permit, talked, placed=True)
-        elif event.trace is not None and BYE in event.trace:
-            # Its 200 crossed our CANCEL (RFC 3261, 9.1); the worker tells of no response by then.
-            self._line.guard.settle(leg.permit, SHORTEST, placed=True)
-        elif leg.responded:
-            self._line.guard.settle(leg.permit, 0.0, placed=True)
-        else:
-            self._line.beside(self._settle_late(leg))
+        self._settle(leg, event)
+        if isinstance(event, Ended):
+            self._measured(leg, event)
         return event
 
-    async def _settle_late(self, leg: _Leg) -> None:
-        """Settle what was given up without a response, once it cannot be answered any more."""
-        known = await leg.live.freed()
-        held = asyncio.get_running_loop().time() - self._attempts[leg.index].sent
-        unanswered = known and held >= TIMER_B - EARLY
-        self._line.guard.settle(leg.permit, 0.0 if unanswered else None, placed=True)
+    def _settle(self, leg: Leg, event: Ended | Lost) -> None:
+        rest = leg.settle(event)
+        if rest is not None:
+            self._line.beside(rest)
 
-    def _measured(self, leg: _Leg, ended: Ended) -> None:
+    def _measured(self, leg: Leg, ended: Ended) -> None:
         attempt = self._attempts[leg.index]
         self._note(
             leg.index,

@@ -6,16 +6,27 @@ import asyncio
 import contextlib
 import importlib
 import multiprocessing
+import os
+import re
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Generic, TypeVar
 
 from callgen.messages import Stop
 
 PATIENCE = 5.0
 """Seconds that a process has to end by itself."""
+
+NEEDED = re.compile(
+    r"(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|DYLD_.*|SYSTEMROOT|WINDIR|PYTHON.*|COV_.*|COVERAGE_.*)",
+    re.IGNORECASE,
+)
+"""Variables of the environment that a process gets; others may hold passwords, which `ps e` would show."""
 
 To = TypeVar("To")
 From = TypeVar("From")
@@ -24,6 +35,32 @@ From = TypeVar("From")
 def _enter(module: str, pipe: Connection, settings: object) -> None:
     """Run a module in the new process; only there is it imported."""
     importlib.import_module(module).run(pipe, settings)
+
+
+@contextlib.contextmanager
+def _only_needed() -> Iterator[None]:
+    """Leave out of the environment, while a process starts, what is none of its business."""
+    aside = {name: value for name, value in os.environ.items() if not NEEDED.fullmatch(name)}
+    for name in aside:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(aside)
+
+
+@cache
+def _context(module: str) -> ForkServerContext | SpawnContext:
+    """Choose how processes start: not as forks of this one, whose threads and sockets they would share.
+
+    On Linux they are forks of a process that has imported the module and does nothing else: they start in a
+    tenth of the time, and share what it has in memory.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([module])
+    return context
 
 
 class Process(Generic[To, From]):
@@ -40,15 +77,15 @@ class Process(Generic[To, From]):
         self._died = died
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        # Started afresh: a fork of a process with threads may hang, and would share our sockets.
-        context = multiprocessing.get_context("spawn")
+        context = _context(module)
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_enter, args=(module, theirs, settings), daemon=True)
         # Inherited, so that Ctrl-C during its start leaves no traceback.
         in_main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
         try:
-            self._process.start()
+            with _only_needed():
+                self._process.start()
         finally:
             if in_main:
                 signal.signal(signal.SIGINT, before)

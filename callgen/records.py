@@ -72,6 +72,8 @@ class Attempt:
     recordings: tuple[str, ...] = ()
     post_bye_delay: float | None = None
     """Seconds from our BYE to its 200."""
+    target: str | None = None
+    """SIP URI of the address that DNS gave for it; None: it went where the trunk's URI says."""
 
     @property
     def answered(self) -> bool:
@@ -87,6 +89,7 @@ class Attempt:
         """Write it as a call's record has it; durations in seconds."""
         return {
             "trunk": self.trunk,
+            "target": self.target,
             "sip_status": self.status,
             "reason": self.reason,
             "pdd_s": _between(self.sent, self.progressed),

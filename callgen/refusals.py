@@ -13,7 +13,7 @@ class Reason(Enum):
     NUMBER = "number not on the allow-list"
     TRUNK = "not a trunk's SIP URI"
     HOST = "host not on the allow-list"
-    CONTACT = "not a Contact with a telephone number"
+    TARGET = "address that DNS may not send calls to"
     CALLER_ID = "caller-ID not among the owned ones"
     HEADER = "header that routes or identifies a call, or that is none"
     PRICE = "trunk has no price, so that its spend cannot be capped"

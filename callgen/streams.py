@@ -57,7 +57,7 @@ def measured(stat: Any, packet: float, frames: int) -> Stream:  # noqa: ANN401 -
     return Stream(rtp, periods.n, _arrives(rtcp, packet))
 
 
-def _arrives(rtcp: Any, packet: float) -> bool | None:  # noqa: ANN401
+def _arrives(rtcp: Any, packet: float) -> bool | None:  # noqa: ANN401 - pjsua2 has no types
     tx = rtcp.txStat
     if tx.updateCount:
         if tx.pkt and tx.loss >= tx.pkt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from callgen.sip import Message
@@ -50,10 +51,22 @@ class _Message:
     text: str
 
 
-class Traces:
-    """The messages of the latest calls, by Call-ID."""
+def _unwatched(sent: bool, peer: str, head: str) -> None:
+    """Nobody is told."""
 
-    def __init__(self) -> None:
+
+class Traces:
+    """The messages of the latest calls, by Call-ID; `watch` learns of each as it comes or goes out.
+
+    `users` are names of accounts that no trace may show; they stand in addresses (`sip:USER@HOST`).
+    """
+
+    def __init__(
+        self, watch: Callable[[bool, str, str], None] = _unwatched, users: Iterable[str] = ()
+    ) -> None:
+        self._watch = watch
+        names = "|".join(re.escape(user) for user in users)
+        self._users = re.compile(rf"(sips?:)(?:{names})(?=[@:])") if names else None
         self._calls: OrderedDict[str, list[_Message]] = OrderedDict()
 
     def log(self, line: str, now: float) -> None:
@@ -67,6 +80,7 @@ class Traces:
         call_id = CALL_ID.search(head)
         if call_id is None or ASIDE.search(head):
             return
+        self._watch(way == "TX", peer, head)
         messages = self._calls.setdefault(call_id[1], [])
         messages.append(_Message(now, way == "TX", peer, text))
         if len(messages) > MESSAGES:
@@ -94,9 +108,13 @@ class Traces:
         first = messages[0].at
         return "\n".join(
             f"--- {m.at - first:.3f} s, {'sent to' if m.sent else 'received from'} {m.peer}\n"
-            + blanked(m.text.replace("\r\n", "\n"))
+            + self._shown(m.text)
             for m in messages
         )
+
+    def _shown(self, text: str) -> str:
+        text = blanked(text.replace("\r\n", "\n"))
+        return text if self._users is None else self._users.sub(r"\1***", text)
 
 
 def q850(message: Message | None) -> int | None:

@@ -11,7 +11,8 @@ from callgen.dialer import LostByToolError, SlotsExhaustedError
 from callgen.guard import Guard, Method
 from callgen.messages import Ended, Heard, Lost, Response, Rtp, Sent
 from callgen.placing import Line
-from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
+from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
+from carriers.routing import Router
 
 NUMBER = "+12025550100"
 HOSTS = ["a.example", "b.example", "c.example"]

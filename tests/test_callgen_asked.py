@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from callgen_scripts import ANSWERS, BRIEF, HOSTS, NUMBER, ScriptedDialer, call, line, router
 
-from callgen import placing
+from callgen import settling
 from callgen.caps import Caps
 from callgen.counters import Counters
 from callgen.guard import Guard
@@ -106,8 +106,8 @@ def books(seconds=0.0, cancel_after=None, **scripts):
         (ANSWERS, (1, 1, 0)),
         ((100, 486), (1, 0, 0)),
         ((100, 180), (1, 0, 0)),
-        ((100, "lost"), (1, WORST, 1)),
-        ((200, "lost"), (1, WORST, 1)),
+        ((100, "lost"), (1, 1, 0)),
+        ((200, "lost"), (1, 1, 0)),
         (("late",), (1, 1, 0)),
         ("no slot", (0, 0, 0)),
     ],
@@ -117,12 +117,17 @@ def test_the_guard_is_told_what_a_call_came_to(script, counted):
 
 
 def test_a_call_without_any_response_is_settled_when_it_cannot_be_answered_any_more(monkeypatch):
-    monkeypatch.setattr(placing, "TIMER_B", 1.0)
-    monkeypatch.setattr(placing, "EARLY", 0.0)
+    monkeypatch.setattr(settling, "TIMER_B", 1.0)
+    monkeypatch.setattr(settling, "EARLY", 0.0)
     assert books(a=(), held=1.0) == (1, WORST, 1)
     assert books(a=(), held=1.0, seconds=1.2) == (1, 0, 0)
     # Freed before: somebody has answered it.
     assert books(a=(), held=0.1, seconds=0.3) == (1, WORST, 1)
+
+
+def test_a_call_that_was_lost_is_on_the_line_until_it_is_known_to_be_over():
+    assert books(a=(200, "lost"), held=0.2) == (1, WORST, 1)
+    assert books(a=(200, "lost"), held=0.2, seconds=0.3) == (1, 1, 0)
 
 
 def test_a_call_that_is_cancelled_is_hung_up_and_settled():

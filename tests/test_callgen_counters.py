@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgen.caps import DAY, HOUR, Caps, Limits, Used, Worst
-from callgen.counters import FORMAT, KEPT, Counters
+from callgen.counters import FORMAT, GRACE, KEPT, Counters, Left
 from callgen.guard import Guard, Reason, RefusedError
 
 NOW = 1e9
@@ -252,3 +252,39 @@ def test_sums_are_those_of_the_calls_one_by_one(calls):
             short=sum(c[3] for c in day),
         )
         assert counters.used(NOW, trunk, Limits(calls_per_second=0.1)) == expected
+
+
+# ---- what dead processes leave
+
+
+def test_what_a_dead_process_left_is_told_of_once_and_stays_counted(tmp_path):
+    path = tmp_path / "counters"
+    settled, killed = (callers(1, path, 10**6, 10**6, settles)[0] for settles in (True, False))
+    for process in (settled, killed):
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(3)] == ["+12025550100\n"] * 3
+    counters = Counters(path)
+    assert counters.left(time.time()) == [], "they live"
+    os.kill(settled.pid, signal.SIGKILL)
+    assert placed(settled) >= 0
+    assert len(counters.left(time.time())) <= 1, "the one that it had in hand"
+    os.kill(killed.pid, signal.SIGKILL)
+    count = 3 + placed(killed)
+    before = counters.used(time.time())
+    left = counters.left(time.time())
+    assert count <= len(left) <= count + 1
+    assert {call.trunk for call in left} == {"atlantic"}
+    assert [call.at for call in left] == sorted(call.at for call in left)
+    assert counters.left(time.time()) == []
+    assert counters.used(time.time()) == before
+
+
+def test_of_a_process_that_lives_only_what_is_long_over_is_left():
+    counters = Counters()
+    reserve(counters, worst(lasts=100.0))
+    for call, tell in ((1, counters.settle), (2, counters.keep_worst), (3, counters.release)):
+        number = reserve(counters, worst())
+        tell(number, *(1, False, NOW) if call == 1 else ())
+    assert counters.left(NOW + 100.0 + GRACE) == []
+    assert counters.left(NOW + 100.0 + GRACE + 1.0) == [Left("atlantic", NOW)]
+    assert counters.used(NOW + 1.0).minutes == 3

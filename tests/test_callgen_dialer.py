@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 
-from callgen import dialer
+from callgen import dialer, member, sip
 from callgen.dialer import SLOTS, LostByToolError, SlotsExhaustedError, Workers
 from callgen.guard import Guard, Method
 from callgen.lab import HOST
@@ -15,6 +16,7 @@ from callgen.messages import (
     Alive,
     Audio,
     Beat,
+    Dialog,
     Ended,
     Endpoint,
     Freed,
@@ -258,7 +260,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced(made, monkeypatch):
             lost = await live.event()
             assert isinstance(lost, Lost)
             assert lost.reason.startswith("its worker hung")
-            assert await live.freed() is False
+            assert await live.freed() is True, "nothing was sent"
             Scripted.mute = False
             await until(lambda: workers.free_slots == SLOTS)
             assert len(made) == 2
@@ -278,7 +280,7 @@ def test_a_pool_whose_workers_do_not_start_is_an_error(made):
 
 
 def test_a_worker_that_died_as_it_was_replaced_is_tried_again(made, monkeypatch):
-    monkeypatch.setattr(dialer, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(member, "PAUSE", 0.01)
     Scripted.unready = {1, 2}
 
     async def scene():
@@ -302,3 +304,71 @@ def test_a_call_does_not_wait_for_ever(made, monkeypatch):
                 await place(workers)
 
     asyncio.run(scene())
+
+
+def test_a_worker_that_always_ends_is_started_less_and_less_often(made, monkeypatch, caplog):
+    assert [member.pause_after(n) for n in range(9)] == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+    monkeypatch.setattr(member, "PAUSE", 1e-6)
+    Scripted.unready = {*range(1, 6), *range(7, 12)}
+
+    async def scene():
+        async with Workers() as workers:
+            for ready in (0, 6, 12):
+                await until(lambda ready=ready: len(made) == ready + 1 and workers.free_slots == SLOTS)
+                made[ready].kill()
+            await until(lambda: len(made) == 14)
+
+    asyncio.run(scene())
+    (warning,) = caplog.records
+    assert "3 in a row, the last: worker ended (1)" in warning.getMessage()
+
+
+def test_a_worker_that_is_of_use_is_replaced_soon(made, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(dialer, "pause_after", lambda failures: pauses.append(failures) or 0.0)
+
+    async def scene():
+        async with Workers() as workers:
+            for n, useful in enumerate((False, False, True, False)):
+                if useful:
+                    await place(workers)
+                    over(made[n], 1)
+                made[n].kill()
+                await until(lambda n=n: len(made) == n + 2 and workers.free_slots == SLOTS)
+            monkeypatch.setattr(member, "STEADY", 0.0)
+            made[4].kill()
+            await until(lambda: len(made) == 6)
+
+    asyncio.run(scene())
+    assert pauses == [1, 2, 1, 2, 0]
+
+
+def test_it_is_said_whose_answer_a_worker_handled_as_it_died(made, monkeypatch):
+    monkeypatch.setattr(dialer, "LEAVE", 0.01)
+    invite = sip.Message("INVITE sip:b@h SIP/2.0", (("call-id", "x"), ("cseq", "1 INVITE")), "")
+    ringing = sip.Message("SIP/2.0 180 Ringing", (("call-id", "x"), ("cseq", "1 INVITE")), "")
+    sent = Dialog(1, "udp", (HOST, 5060), invite, 1)
+
+    async def reason(*messages):
+        async with Workers() as workers:
+            permit = GUARD.invite(NUMBER, TRUNK, trunk="boreal/1")
+            live = await workers.place(permit, 1.0)
+            other = await workers.place(GUARD.invite(NUMBER, TRUNK, trunk="atlantic/1"), 1.0)
+            for message in messages:
+                made[-1].heard(message)
+            made[-1].kill()
+            reasons = {event.reason for event in (await lost(live), await lost(other))}
+            assert len(reasons) == 1, "what killed it cost them all"
+            return reasons.pop()
+
+    async def lost(live):
+        while not isinstance(event := await live.event(), Lost):
+            pass
+        return event
+
+    answered = replace(sent, answer=ringing)
+    during = "its worker ended (-9) while it handled an answer of boreal/1"
+    assert asyncio.run(reason(sent, answered)) == during
+    assert asyncio.run(reason(sent)) == "its worker ended (-9)"
+    assert asyncio.run(reason(sent, answered, Alive(0.0))) == "its worker ended (-9)"
+    assert asyncio.run(reason(sent, answered, replace(answered, cseq=2))) == "its worker ended (-9)"

@@ -70,15 +70,13 @@ def test_what_is_not_listed_is_refused_and_an_empty_list_lists_nothing(allow, ho
     assert reason("+12025550100", Guard(allow, hosts)) is why
 
 
-def test_hosts_are_listed_for_options_registrations_and_redirects_too():
+def test_hosts_are_listed_for_options_and_registrations_too():
     assert OPEN.ping(TRUNK).spend(Method.OPTIONS) == TRUNK
     assert OPEN.register(TRUNK).spend(Method.REGISTER) == TRUNK
     closed = Guard(EVERYTHING, [])
     for asked in (closed.ping, closed.register):
         with pytest.raises(RefusedError, match="host not on the allow-list"):
             asked(TRUNK)
-    with pytest.raises(RefusedError, match="host not on the allow-list"):
-        closed.redirect(f"<sip:{NUMBER}@127.0.0.1>")
 
 
 @pytest.mark.parametrize(
@@ -97,41 +95,6 @@ def test_a_trunk_has_a_port_and_a_transport_and_may_be_an_ipv6_address(trunk, ho
         uri = Guard([NUMBER], [entry]).invite(NUMBER, trunk).spend(Method.INVITE)
         assert uri.startswith(f"sip:{NUMBER}@{host}")
     assert reason(NUMBER, Guard([NUMBER], [host + "0" if host[-1] != "]" else "::2"])) is Reason.HOST
-
-
-@pytest.mark.parametrize(
-    ("contact", "uri"),
-    [
-        (
-            "<sip:+12025550101@127.0.0.1:5070;transport=tcp>;q=0.7",
-            "+12025550101@127.0.0.1:5070;transport=tcp",
-        ),
-        ("sip:+12025550101@127.0.0.1;q=0.5", "+12025550101@127.0.0.1"),
-        ('"Desk, 911" <sip:%2B12025550101@127.0.0.1;user=phone?Route=x>', "+12025550101@127.0.0.1"),
-        ("<sip:+12025550101@127.0.0.1;maddr=192.0.2.1>", "+12025550101@127.0.0.1"),
-    ],
-)
-def test_of_a_redirect_the_number_the_address_and_the_transport_are_followed(contact, uri):
-    assert OPEN.redirect(contact).spend(Method.INVITE) == f"sip:{uri}"
-
-
-@pytest.mark.parametrize(
-    ("contact", "why"),
-    [
-        ("<sip:911@127.0.0.1>", Reason.EMERGENCY),
-        ("<sip:+12025550101@192.0.2.1>", Reason.HOST),
-        ("<sip:+12025550163;rn=+1911@127.0.0.1>", Reason.NOT_E164),
-        ("<sips:+12025550101@127.0.0.1>", Reason.CONTACT),
-        ("<tel:+12025550101>", Reason.CONTACT),
-        ("<sip:127.0.0.1>", Reason.CONTACT),
-        ("<sip:+12025550101@127.0.0.1;transport=ws>", Reason.TRUNK),
-        ("*", Reason.CONTACT),
-    ],
-)
-def test_a_redirect_is_held_to_every_rule_of_a_call(contact, why):
-    with pytest.raises(RefusedError) as refused:
-        OPEN.redirect(contact)
-    assert refused.value.reason is why
 
 
 def test_only_owned_caller_ids_are_shown():
@@ -204,7 +167,7 @@ def test_without_caps_and_counters_nothing_is_counted():
 
 def test_only_a_guard_makes_permits():
     with pytest.raises(TypeError, match="comes from a Guard"):
-        Permit(object(), Method.INVITE, "sip:911@127.0.0.1")
+        Permit(object(), Method.INVITE, "sip:911@127.0.0.1", "atlantic/1")
     permit = OPEN.ping(TRUNK)
     for copied in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="no copies"):
@@ -218,3 +181,18 @@ def test_a_permit_is_for_one_request_of_one_kind():
     permit.spend(Method.OPTIONS)
     with pytest.raises(ValueError, match="has been used"):
         permit.spend(Method.OPTIONS)
+
+
+def test_what_ends_a_call_goes_where_its_permit_was_for_and_nowhere_else():
+    permit = OPEN.invite(NUMBER, TRUNK, trunk="atlantic/1")
+    assert (permit.trunk, permit.host) == ("atlantic/1", "127.0.0.1")
+    assert not permit.ends_at("127.0.0.1"), "nothing was sent with it"
+    permit.spend(Method.INVITE)
+    assert permit.ends_at("127.0.0.1")
+    assert not permit.ends_at("127.0.0.2")
+    named = Guard([NUMBER], ["sbc.example"]).invite(NUMBER, "sip:sbc.example")
+    named.spend(Method.INVITE)
+    assert (named.trunk, named.host, named.ends_at("192.0.2.1")) == ("sbc.example", "sbc.example", True)
+    ping = OPEN.ping(TRUNK)
+    ping.spend(Method.OPTIONS)
+    assert not ping.ends_at("127.0.0.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from callgen.pings import keep_pinging
 from callgen.placing import Line
 from callgen.records import Outcome, outcome_of
 from carriers.health import CallRule, HealthRule
-from carriers.routing import Order
+from carriers.policy import Order
 
 
 def test_a_call_that_is_answered_is_measured():
@@ -204,3 +205,34 @@ def test_without_a_health_rule_there_are_no_pings():
     dialer = ScriptedDialer()
     asyncio.run(keep_pinging(line(dialer)))
     assert not dialer.pings
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "reason"),
+    [
+        ((100, 180), Outcome.LOST_BY_TOOL, "interrupted before it was answered"),
+        ((100, 180, 200), Outcome.ANSWERED, "interrupted"),
+    ],
+)
+def test_a_call_that_is_cancelled_is_hung_up_and_has_its_record(script, outcome, reason):
+    kept = []
+
+    async def scene():
+        over = replace(line(ScriptedDialer(a=script)), keep=kept.append)
+        placed = asyncio.ensure_future(over.call(NUMBER, 60.0, np.random.default_rng(0)))
+        await asyncio.sleep(BRIEF)
+        placed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await placed
+
+    asyncio.run(scene())
+    (record,) = kept
+    assert (record.outcome, record.reason) == (outcome, reason)
+    assert record.attempts[-1].ended is not None, "it was hung up"
+
+
+def test_every_call_is_kept_whatever_becomes_of_it():
+    kept = []
+    scripts = [ANSWERS, (486,), "no slot", (100, "lost")]
+    records = [call(replace(line(ScriptedDialer(a=script)), keep=kept.append)) for script in scripts]
+    assert kept == records

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
-import signal
 import time
 
 import numpy as np
@@ -14,15 +12,14 @@ from callgen_peers import Scripted as Peer
 
 from callgen.caps import Caps
 from callgen.counters import Counters
-from callgen.dialer import SLOTS, Workers
+from callgen.dialer import Workers
 from callgen.guard import Guard
 from callgen.lab import HOST, LabCarrier
-from callgen.load import Kept, Shape, generate
-from callgen.messages import Answers
 from callgen.placing import Line
 from callgen.records import Outcome
 from carriers.faults import Fault, Kind
-from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
+from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
+from carriers.routing import Router
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pjsua2") is None, reason="pjsua2 is not installed")
 
@@ -73,41 +70,6 @@ def test_a_silent_carrier_makes_the_pool_grow():
                 assert record.attempts[0].call_id != record.attempts[1].call_id
 
     asyncio.run(scene())
-
-
-def test_workers_that_are_killed_cost_their_calls_and_no_more():
-    records, kept, killed = [], Kept(), []
-    shape = Shape(calls_per_second=6, at_once=12, seconds=5)
-
-    async def kill(workers, rng):
-        for _ in range(KILLS):
-            await asyncio.sleep(shape.seconds / (KILLS + 1))
-            await until(lambda: workers.pids)
-            killed.append(int(rng.choice(workers.pids)))
-            os.kill(killed[-1], signal.SIGKILL)
-
-    async def scene():
-        async with LabCarrier(answers=Answers(ring=0.1)) as carrier, Workers(3, grow_to=4) as workers:
-            over = line(workers, carrier)
-            killing = asyncio.create_task(kill(workers, np.random.default_rng(1)))
-            await generate(lambda: call(over, 1.0), shape, records.append, kept)
-            await killing
-            await until(lambda: workers.free_slots >= SLOTS * len(workers.pids) and len(workers.pids) >= 3)
-            return workers.pids
-
-    left = asyncio.run(scene())
-    assert len(records) == kept.placed
-    outcomes = [record.outcome for record in records]
-    assert set(outcomes) <= {Outcome.ANSWERED, Outcome.LOST_BY_TOOL}
-    assert outcomes.count(Outcome.ANSWERED) > kept.placed / 3
-    for record in records:
-        if record.outcome is Outcome.ANSWERED:
-            assert record.attempts[-1].hung_up_by == "us"
-        else:
-            assert "worker" in record.reason
-    for pid in (*killed, *left):
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
 
 
 def test_an_answer_that_crosses_our_cancel_is_billed():

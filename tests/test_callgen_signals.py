@@ -30,6 +30,12 @@ def test_an_echo_is_found_within_a_millisecond(name, delay):
     assert echo_delay(heard, sound, offset, RATE) == pytest.approx(delay, abs=1e-3)
 
 
+def test_an_echo_that_comes_late_in_a_long_call_is_found_too():
+    tone = signal("tone", RATE)
+    heard = np.concatenate([np.zeros(20 * RATE), 0.1 * loop(tone, 20 * RATE - 800, 10.0)])
+    assert echo_delay(heard, tone, 0, RATE) == pytest.approx(0.1, abs=1e-3)
+
+
 def test_what_was_not_sent_is_no_echo():
     rng = np.random.default_rng(2)
     tone, speech = signal("tone", RATE), signal("speech", RATE)

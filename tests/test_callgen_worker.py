@@ -25,7 +25,8 @@ from callgen.placing import Line
 from callgen.process import Process
 from callgen.records import CallRecord, Outcome
 from carriers.faults import Fault, Kind
-from carriers.routing import Carrier, Order, Route, Router, RoutingPolicy, Trunk
+from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
+from carriers.routing import Router
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pjsua2") is None,

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from callgen.load import Kept, Shape, generate
+from callgen.load import Kept, Shape, generate, watch_machine
 from callgen.messages import Answers, Audio, Ended, Heard, Incoming, Rtp
 from callsim import cli
 from callsim.live import call_command, inbound, load_command, load_report, probe_command, setup
@@ -23,7 +23,8 @@ from callsim.live.judging import judge
 from callsim.live.setup import endpoint_of, guard_of, policy_of
 from callsim.plan import load_plan
 from callsim.plan.model import Expect
-from carriers.routing import Order
+from carriers.policy import Order
+from results.store.opening import open_store
 
 LAB = Path(__file__).parent.parent / "scenarios" / "plans" / "lab.yaml"
 PRODUCTION = LAB.with_name("production-trunks.yaml")
@@ -365,6 +366,20 @@ def test_a_plan_that_could_break_a_cap_is_refused_before_its_first_call(desk):
     assert callsim("probe", PRODUCTION, *words).exit_code == 1
 
 
+def test_what_a_run_found_is_kept_where_it_is_said(desk, outbound, tmp_path):
+    desk.script = [BUSY]
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    ran = callsim("probe", outbound, "--store", url, "--location", "here", "--only", "in-turn")
+    assert ran.exit_code == 1
+    with open_store(url) as store:
+        calls = list(store.calls("lab"))
+        assert [(call.test, call.location, call.passed, call.last) for call in calls] == [
+            ("in-turn", "here", False, False),
+            ("in-turn", "here", False, True),
+        ]
+        assert store.trace(calls[-1].id) == BUSY["trace"]
+
+
 def test_ctrl_c_tells_what_is_known(desk, outbound):
     desk.script = [GOOD, "never"]
 
@@ -436,6 +451,7 @@ def test_a_call_to_our_number_is_judged_where_it_arrives(monkeypatch, source, ca
     test = load_plan(LAB).tests[2].model_copy(update={"from_": source})
     placing = Desk(GOOD)
     placing.plan = load_plan(LAB)
+    placing.endpoint = endpoint_of(placing.plan, guard_of(placing.plan, None), Path())
     record = asyncio.run(inbound.call_us(placing, test, Path(), lab=False))
     assert (record["outcome"], record.get("caller_id")) == (outcome, caller)
     assert [errand.over for errand in placing.errands] == [1] * (source == "boreal" and trouble is None)
@@ -506,13 +522,13 @@ def test_a_plan_of_its_own_is_made_for_a_lab():
 
 
 def test_a_load_that_could_break_a_cap_is_refused_with_the_arithmetic(desk):
-    words = ("--calls-per-second", 6, "--at-once", 3, "--for", "20s", "--talk", "61s")
+    words = ("--calls-per-second", 7, "--at-once", 3, "--for", "20s", "--talk", "61s")
     ran = callsim("load", LAB, *words)
     assert ran.exit_code == 5
     assert ran.stderr.splitlines()[1:] == [
         "  at_once: --at-once 3, 3, is more than the 2 allowed",
-        "  calls_per_second: the rate x 2 attempts, 12, is more than the 5 allowed",
-        "  calls_per_hour: 120 calls x 2 attempts, 240, is more than the 100 allowed",
+        "  calls_per_second: the rate x 2 attempts, 14, is more than the 5 allowed",
+        "  calls_per_hour: 140 calls x 2 attempts, 280, is more than the 250 allowed",
     ]
     assert desk.errands == []
 
@@ -537,8 +553,10 @@ def test_a_load_tells_rates_delays_and_what_was_the_limit(desk, rates, tmp_path)
     assert ran.exit_code == 3
     assert ran.stdout.splitlines() == [
         "Calls            10 placed, 10 over, 0 on the line",
-        "Outcomes         8 answered, 1 busy, 1 lost by tool",
+        "Outcomes         8 answered (80.0 %), 1 busy (10.0 %), 1 lost by tool (10.0 %)",
         "Final statuses   8 x 200, 8 x 408, 1 x 486",
+        "  atlantic/1     8 x 408, 1 x 486",
+        "  boreal/1       8 x 200",
         "ASR              50.00 %",
         "NER              90.00 %",
         "SER              51.02 %",
@@ -547,6 +565,7 @@ def test_a_load_tells_rates_delays_and_what_was_the_limit(desk, rates, tmp_path)
         "Post-dial delay  p50 4.500 s",
         "MOS              4.10 MOS-CQE (lowest 4.10)",
         "Loss             1.002 % on average, 1.002 % at most",
+        "Packets          4,000 sent, 3,960 received, 32 lost, 8 late",
         "NOTE: the tool was the limit: 1 calls lost and 0 kept waiting for want of a free slot; calls that "
         "nobody answers hold theirs for 32 s",
     ]
@@ -582,11 +601,56 @@ def test_ctrl_c_ends_a_load_with_what_is_known(desk, rates):
 
 def test_what_limits_a_load_is_named():
     tally, shape = load_report.Tally(), Shape(10, 2, 1)
-    kept = Kept(due=10, placed=8, held_back=2, latest=0.5)
-    said = load_report.limits(tally, kept, shape, waits=3)
+    kept = Kept(due=10, placed=8, held_back=2, latest=0.5, waits=3, busy=0.99)
+    said = load_report.limits(tally, kept, shape)
     assert [line.partition(":")[0] for line in said] == [
         "the tool was the limit",
         "the tool was the limit",
         "--at-once 2 was the limit",
     ]
-    assert load_report.limits(tally, Kept(due=10, placed=10, latest=0.01), shape, waits=0) == []
+    assert load_report.limits(tally, Kept(due=10, placed=10, latest=0.01, busy=0.99), shape) == []
+    tally.packets["lost"] = 1
+    busy = [load_report.limits(tally, Kept(due=10, placed=10, busy=share), shape) for share in (0.5, 0.99)]
+    assert busy == [[], ["this machine was 99 % busy: packets may have been lost or late for that"]]
+
+
+def test_what_is_offered_is_told_while_it_lasts():
+    shape = Shape(2.5, 1000, 60)
+    said = [load_report.offered(shape, at)[1].partition("; ")[2] for at in (None, 12.4, 60.0)]
+    assert said == ["workers are starting", "12 of 60 s", "all were offered, the last are talked over"]
+
+
+def test_the_table_fits_its_terminal():
+    found = [("Calls", "80 placed, 67 over, 13 on the line, 4 held back"), ("ASR", "50.00 %")]
+    lines = load_report.table(found, ["a note that is longer than the terminal is wide"], 40).splitlines()
+    assert lines == [
+        "Calls  80 placed, 67 over, 13 on the",
+        "       line, 4 held back",
+        "ASR    50.00 %",
+        "NOTE: a note that is longer than the",
+        "      terminal is wide",
+    ]
+
+
+def test_carriers_are_told_apart():
+    tally, kept = load_report.Tally(), Kept(placed=3)
+    tried = {**BUSY, "attempts": [{**BUSY["attempts"][0], "trunk": "boreal/1", "sip_status": 503}]}
+    for call in (GOOD, BUSY, tried):
+        tally.add(call)
+    told = dict(load_report.rows(tally, kept))
+    assert told["  boreal/1"] == "1 x 200, 1 x 503"
+    assert tally.to_json()["trunks"]["boreal/1"] == {"200": 1, "503": 1}
+
+
+def test_how_busy_the_machine_is_is_known_where_it_says_so():
+    kept = Kept()
+
+    async def look():
+        watching = asyncio.create_task(watch_machine(kept))
+        while kept.busy is None and not watching.done():
+            await asyncio.sleep(0.05)
+        watching.cancel()
+
+    asyncio.run(look())
+    assert (kept.busy is None) == (not Path("/proc/stat").exists())
+    assert kept.busy is None or 0 <= kept.busy <= 1

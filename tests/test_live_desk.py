@@ -24,11 +24,14 @@ class Line:
     def __init__(self):
         self.asked = []
 
+    async def line(self):
+        return self
+
     async def call(self, number, talk, rng, *, audio, codecs):
         self.asked.append(("route", number, talk, audio, codecs))
         return SimpleNamespace(to_json=lambda: {"outcome": "answered"})
 
-    async def call_over(self, trunk, number, talk, *, audio, codecs):
+    async def call_over(self, trunk, number, talk, rng, *, audio, codecs):
         self.asked.append((trunk, number, talk, audio, codecs))
         return SimpleNamespace(to_json=lambda: {"outcome": "busy"})
 
@@ -46,7 +49,7 @@ def test_an_errand_goes_over_its_trunk_or_by_the_router(desk):
         asyncio.run(desk.call(Errand(NUMBER, over, 3.0, AUDIO, ("G722",))))["outcome"] for over in (None, 2)
     ]
     assert placed == ["answered", "busy"]
-    assert desk.line.asked == [(over, NUMBER, 3.0, AUDIO, ("G722",)) for over in ("route", 2)]
+    assert desk.lines.asked == [(over, NUMBER, 3.0, AUDIO, ("G722",)) for over in ("route", 2)]
 
 
 def test_a_patient_call_waits_for_room_and_another_does_not(desk):
@@ -57,12 +60,12 @@ def test_a_patient_call_waits_for_room_and_another_does_not(desk):
         patient = asyncio.create_task(desk.call(Errand(NUMBER, None, 1.0)))
         await desk.call(Errand(NUMBER, 1, 1.0), patient=False)
         await asyncio.sleep(3 * desks.LOOK_EVERY)
-        assert [asked[0] for asked in desk.line.asked] == [1]
+        assert [asked[0] for asked in desk.lines.asked] == [1]
         desk.counters.settle(held, 0, short=False, now=time.time())
         await patient
 
     asyncio.run(run())
-    assert [asked[0] for asked in desk.line.asked] == [1, "route"]
+    assert [asked[0] for asked in desk.lines.asked] == [1, "route"]
 
 
 def test_a_call_that_waits_too_long_is_left_to_the_guard(desk, monkeypatch):
@@ -71,4 +74,4 @@ def test_a_call_that_waits_too_long_is_left_to_the_guard(desk, monkeypatch):
         Worst("atlantic/1", 1, None, short=False, lasts=60.0), caps_of(desk.plan), time.time
     )
     asyncio.run(desk.call(Errand(NUMBER, None, 1.0)))
-    assert len(desk.line.asked) == 1
+    assert len(desk.lines.asked) == 1

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("pjsua2") is None, reas
 PLAN = Path(__file__).parent.parent / "scenarios" / "plans" / "lab.yaml"
 KEYS = {
     "call_id", "to", "outcome", "class", "started_at", "sip_status", "q850_cause", "reason", "attempts",
-    "pdd_s", "setup_s", "talk_s", "hung_up_by", "codec", "rtp", "audio", "mos", "sources", "trace",
+    "pdd_s", "setup_s", "talk_s", "hung_up_by", "codec", "rtp", "audio", "mos", "mos_lqo", "sources", "trace",
 }  # fmt: skip
 
 

@@ -10,13 +10,12 @@ import numpy as np
 
 from callsim.ledgers.plan import LedgerPlan
 from results.ledger import Blame, CallVolumes, Ledger
-from results.stretches import Stretches
+from results.stretches import Stretches, inside, union
 from results.timeline import Branch, Condition, Floats, Incidents, Ints
 from results.weekly import cut
 from sim import Tables
 from sim.trunks import severity
 from sim.voice import Hearing
-from sla.cells import inside, union
 from sla.failing import failing_share
 
 Shown = tuple[int, ...]

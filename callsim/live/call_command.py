@@ -11,12 +11,14 @@ from pathlib import Path
 import click
 
 from callgen.messages import Audio
+from callgen.resolving import NOWHERE
 from callsim import runs
 from callsim.exits import Exit
 from callsim.live import desk as desks
 from callsim.live.call_report import headline, report
 from callsim.live.desk import CallJson, Desk, Errand
-from callsim.live.setup import require_live
+from callsim.live.record_file import Keep
+from callsim.live.setup import require_listening, require_live
 from callsim.plan import Plan, load_plan
 from callsim.plan.model import ROUTE
 from documents.words import unknown
@@ -44,6 +46,7 @@ class CallOptions:
     record: Path | None
     codec: str | None
     trace: bool
+    lqo: bool
     json: str | None
     quiet: bool
 
@@ -54,7 +57,11 @@ def call(options: CallOptions) -> Exit:
         raise click.UsageError("a call needs --plan PLAN, or --lab for one that leaves this machine alone")
     if options.number is None and not options.lab:
         raise click.UsageError("whom to call? give a NUMBER, like +12025550100")
+    if options.lqo and options.play in {"tone", "silence"}:
+        raise click.UsageError("--lqo needs speech: --play speech, or a WAV file of it")
     require_live()
+    if options.lqo:
+        require_listening()
     runs.check_target(options.json)
     if options.record is not None:
         with runs.writing(options.record):
@@ -64,14 +71,23 @@ def call(options: CallOptions) -> Exit:
     over = over_of(plan, options.over)
     folder = options.plan.parent if options.plan is not None else Path()
     stem = str(options.record / f"call-{number.lstrip('+')}") if options.record else None
-    audio = Audio(options.play, "echo" if options.lab else "anything", options.dtmf, stem)
-    errand = Errand(number, over, options.talk, audio, (options.codec,) if options.codec else None)
+    audio = Audio(options.play, "echo" if options.lab or options.lqo else "anything", options.dtmf, stem)
+    codecs = (options.codec,) if options.codec else None
+    errand = Errand(number, over, options.talk, audio, codecs, options.lqo)
     placed = asyncio.run(_place(plan, folder, errand, lab=options.lab))
     if options.json != "-":
         failed = placed["outcome"] != "answered"
         click.echo(headline(placed) if options.quiet else report(placed, with_trace=failed or options.trace))
     if options.json is not None:
         runs.write_json(options.json, placed)
+    return code_of(placed)
+
+
+def code_of(placed: CallJson) -> Exit:
+    """Give the exit code of a call: where no name could be resolved, nothing was placed."""
+    reasons = [attempt["reason"] or "" for attempt in placed["attempts"]]
+    if reasons and all(reason.startswith(NOWHERE) for reason in reasons):
+        return Exit.NOT_LIVE
     return CODES.get(placed["outcome"], Exit.BREACHED)
 
 
@@ -82,16 +98,27 @@ async def _place(plan: Plan, folder: Path, errand: Errand, *, lab: bool) -> Call
 
 @asynccontextmanager
 async def open_desk(
-    plan: Plan, folder: Path, *, at_once: int, lab: bool, silent_calls: float = 0.0
+    plan: Plan,
+    folder: Path,
+    *,
+    at_once: int,
+    lab: bool,
+    silent_calls: float = 0.0,
+    keep: Keep | None = None,
 ) -> AsyncIterator[Desk]:
-    """Open a desk over the plan's trunks, or with `lab` over carriers of a lab in their place."""
+    """Open a desk over the plan's trunks, or with `lab` over carriers of a lab in their place.
+
+    `keep` is told of every call that was begun.
+    """
     if not lab:
-        async with desks.desk_of(plan, folder, at_once=at_once, silent_calls=silent_calls) as desk:
+        async with desks.desk_of(plan, folder, at_once=at_once, silent_calls=silent_calls, keep=keep) as desk:
             yield desk
         return
     async with (
         desks.in_lab(plan) as inside,
-        desks.desk_of(inside, folder, at_once=at_once, in_lab=True, silent_calls=silent_calls) as desk,
+        desks.desk_of(
+            inside, folder, at_once=at_once, in_lab=True, silent_calls=silent_calls, keep=keep
+        ) as desk,
     ):
         yield desk
 

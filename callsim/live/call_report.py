@@ -85,6 +85,8 @@ def _media(call: Call) -> Iterator[tuple[str, str | None]]:
         return
     mos, rtp, audio = call["mos"], call["rtp"], call["audio"]
     yield "MOS", f"{mos['value']:.2f} {mos['scale']} ({mos['source']})" if mos else f"{NOT_KNOWN}"
+    if lqo := call.get("mos_lqo"):
+        yield lqo["scale"], f"{lqo['value']:.2f} ({lqo['source']})"
     yield "Codec", call.get("codec")
     if rtp:
         loss = loss_of(call)

@@ -16,6 +16,12 @@ OVER = click.option(
     "--over", metavar="TRUNK|route", help="Over this trunk alone, or as the router says.  [default: route]"
 )
 LAB = click.option("--lab", is_flag=True, help="To carriers on this machine, in place of real ones.")
+STORE = click.option(
+    "--store", metavar="URL", envvar="CALLSIM_STORE", help="Where records are kept, like sqlite:///FILE."
+)
+LOCATION = click.option(
+    "--location", metavar="NAME", envvar="CALLSIM_LOCATION", help="Where this is.  [default: the host's name]"
+)
 TALK = click.option(
     "--talk", metavar="DURATION", callback=duration, default="10s", show_default=True, help="Time to talk."
 )
@@ -31,6 +37,7 @@ TALK = click.option(
 @click.option("--dtmf", metavar="DIGITS", help="Send these digits, and listen for them.")
 @click.option("--codec", metavar="NAME", help="Offer this codec only.")
 @click.option("--record", type=FILE, metavar="DIR", help="Keep what was sent and heard as WAV files.")
+@click.option("--lqo", is_flag=True, help="Score what comes back by ViSQOL (MOS-LQO); needs an echo.")
 @click.option("--trace", is_flag=True, help="Print the SIP trace, also of a call that was answered.")
 @JSON
 @QUIET
@@ -53,11 +60,14 @@ def call(**options: Any) -> Exit:  # noqa: ANN401 - what the options add
     "--set", "overrides", metavar="PATH=VALUE", multiple=True, help="Replace one value of the plan."
 )
 @click.option("--junit", metavar="FILE", envvar="CALLSIM_JUNIT", help="Write the verdicts for a CI system.")
+@STORE
+@LOCATION
 @JSON
 @QUIET
 def probe(**options: Any) -> Exit:  # noqa: ANN401 - what the options add
     """Run every test of PLAN once, over each of its trunks, and judge it line by line.
 
+    With --store what came of it is kept, as `callsim watch` does.
     Ends with 0 when all pass, 1 when one fails, 4 when real calls cannot be placed here, 5 when the guard
     refuses, which is before the first call where the plan could break its caps.
     """
@@ -78,6 +88,9 @@ def probe(**options: Any) -> Exit:  # noqa: ANN401 - what the options add
 @OVER
 @TALK
 @LAB
+@click.option(
+    "--records", type=FILE, metavar="FILE", help="Write each call's record as it ends, a line of JSON each."
+)
 @JSON
 @QUIET
 def load(rate: float, at_once: int, seconds: float, ramp: float | None, **options: Any) -> Exit:  # noqa: ANN401 - what the options add

@@ -7,10 +7,13 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import click
 import numpy as np
 
 from callgen.counters import Counters
@@ -18,14 +21,25 @@ from callgen.dialer import SLOTS, LostByToolError, Workers
 from callgen.guard import RefusedError
 from callgen.lab import CARRIERS as LAB
 from callgen.lab import LabError, lab_of
-from callgen.messages import Audio
-from callgen.pings import keep_pinging
-from callgen.placing import Line
+from callgen.lines import Lines
+from callgen.listening import listen
+from callgen.messages import Audio, Endpoint
+from callgen.pings import Answered, keep_pinging
+from callgen.renewing import Renewable
 from callsim.errors import CallsimError
 from callsim.live.errors import GuardedError, NotLiveError
-from callsim.live.setup import caps_of, counters_of, endpoint_of, guard_of, policy_of, require_live
+from callsim.live.left import take_left
+from callsim.live.record_file import Keep
+from callsim.live.setup import (
+    addresses_of,
+    caps_of,
+    counters_of,
+    endpoint_of,
+    guard_of,
+    policy_of,
+    require_live,
+)
 from callsim.plan.model import Plan
-from carriers.routing import Router
 
 HELD = 32.0
 """Seconds for which a call that nobody answered holds its slot (Timer B, RFC 3261, 17.1.1.2)."""
@@ -51,6 +65,8 @@ class Errand:
     audio: Audio = Audio()  # noqa: RUF009 - frozen
     codecs: tuple[str, ...] | None = None
     """Offered, in order; None: the plan's."""
+    lqo: bool = False
+    """Whether what comes back is scored by ViSQOL, which takes about as long again."""
 
 
 Call = Callable[[Errand], Awaitable[CallJson]]
@@ -62,10 +78,21 @@ class Desk:
     """A plan that is ready for calls."""
 
     plan: Plan
-    line: Line
-    workers: Workers
+    lines: Lines
+    dialer: Renewable
     rng: np.random.Generator
     counters: Counters
+    endpoint: Endpoint = Endpoint()  # noqa: RUF009 - frozen
+    """What its workers are started as."""
+    wall: Callable[[], float] = time.time
+    """Gives the POSIX time."""
+    listening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """One at a time: calls need the processors."""
+
+    @property
+    def workers(self) -> Workers:
+        """Those that get new calls."""
+        return self.dialer.workers
 
     async def call(self, errand: Errand, *, patient: bool = True) -> CallJson:
         """Place a call over one trunk, or by the router, and give its record.
@@ -74,12 +101,34 @@ class Desk:
         """
         if patient:
             await self._room()
+        if not errand.lqo:
+            return {**await self._placed(errand), "mos_lqo": None}
+        with TemporaryDirectory(prefix="callsim-") as folder:
+            stem = errand.audio.record or str(Path(folder) / "call")
+            record = await self._placed(replace(errand, audio=replace(errand.audio, record=stem)))
+            lqo = None
+            if record["outcome"] == "answered":
+                async with self.listening:
+                    lqo = await listen(stem)
+            return {**record, "mos_lqo": None if lqo is None else asdict(lqo)}
+
+    async def _placed(self, errand: Errand) -> CallJson:
         to, talk, audio, codecs = errand.to, errand.talk, errand.audio, errand.codecs
+        line = await self.lines.line()
         if errand.over is None:
-            record = await self.line.call(to, talk, self.rng, audio=audio, codecs=codecs)
+            record = await line.call(to, talk, self.rng, audio=audio, codecs=codecs)
         else:
-            record = await self.line.call_over(errand.over, to, talk, audio=audio, codecs=codecs)
+            record = await line.call_over(errand.over, to, talk, self.rng, audio=audio, codecs=codecs)
         return record.to_json()
+
+    async def believed(self) -> list[bool]:
+        """Say of each trunk of the plan whether the router believes it up, at one address at least."""
+        line, now = await self.lines.line(), asyncio.get_running_loop().time()
+        up = [False] * len(self.plan.trunks)
+        for number in range(len(line.uris)):
+            trunk = line.hops[number].trunk if line.hops else number
+            up[trunk] = up[trunk] or line.router.believed_up(number, now)
+        return up
 
     async def _room(self) -> None:
         """Wait for room under the caps; where there is none for long, the guard has to say so."""
@@ -89,7 +138,7 @@ class Desk:
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_WAIT):
                 while True:
-                    used = self.counters.used(time.time(), None, caps)
+                    used = self.counters.used(self.wall(), None, caps)
                     if used.at_once < most and used.second < rate:
                         return
                     await asyncio.sleep(LOOK_EVERY)
@@ -97,39 +146,57 @@ class Desk:
 
 @asynccontextmanager
 async def desk_of(
-    plan: Plan, folder: Path, *, at_once: int, seed: int = 0, in_lab: bool = False, silent_calls: float = 0.0
+    plan: Plan,
+    folder: Path,
+    *,
+    at_once: int,
+    seed: int = 0,
+    in_lab: bool = False,
+    silent_calls: float = 0.0,
+    counters: Counters | None = None,
+    pinged: Answered = lambda trunk, status, sent, seconds: None,
+    keep: Keep | None = None,
 ) -> AsyncIterator[Desk]:
     """Make a plan ready for `at_once` calls at a time; secrets are looked for relative to `folder`.
 
-    `in_lab` counts calls in this process alone. `silent_calls` is how many calls a second may meet silence,
-    each of which holds a slot for half a minute. Raises NotLiveError, GuardedError, SecretError.
+    Calls are counted in `counters`; without them where the plan's are, or `in_lab` in this process alone.
+    `silent_calls` is how many calls a second may meet silence, each of which holds a slot for half a minute.
+    `pinged` is told of every ping, `keep` of every call that was begun. Raises NotLiveError, GuardedError,
+    SecretError.
     """
     require_live()
     async with AsyncExitStack() as stack:
-        counters = Counters() if in_lab else counters_of(plan)
-        stack.callback(counters.close)
+        if counters is None:
+            counters = Counters() if in_lab else counters_of(plan)
+            stack.callback(counters.close)
+            if (left := take_left(counters)) is not None:
+                click.echo(f"NOTE: {left}", err=True)
         guard = guard_of(plan, counters)
+        addresses = addresses_of(plan, guard)
+        hops, _ = await addresses.hops()
         try:
-            endpoint = endpoint_of(plan, guard, folder)
+            endpoint = endpoint_of(plan, guard, folder, hops)
         except RefusedError as refused:
             raise GuardedError(str(refused)) from None
+        addresses.transports = endpoint.transports
         count = math.ceil(at_once / SLOTS)
         most = math.ceil((at_once * (1 + SLOTS) + silent_calls * HELD) / SLOTS)
+        grow_to = min(max(most, count), max(MOST_WORKERS, count))
+        pool = Renewable(lambda: Workers(count, endpoint, grow_to=grow_to))
+        policy = partial(policy_of, plan)
+        uris = [trunk.uri for trunk in plan.trunks]
+        lines = Lines(addresses, policy, uris, guard, pool, endpoint.identities, keep=keep)
+        stack.push_async_callback(lines.settled)
         try:
-            pool = Workers(count, endpoint, grow_to=min(max(most, count), max(MOST_WORKERS, count)))
+            dialer = await stack.enter_async_context(pool)
         except ValueError as error:
             raise CallsimError(f"{plan.name}: {error}") from None
-        try:
-            workers = await stack.enter_async_context(pool)
         except (LostByToolError, TimeoutError) as error:
             raise NotLiveError(f"the workers that place calls do not start: {error}") from None
-        router = Router(policy_of(plan))
-        identities = endpoint.identities
-        line = Line(router, [trunk.uri for trunk in plan.trunks], guard, workers, identities)
         if plan.routing is not None and plan.routing.health is not None:
-            pings = asyncio.create_task(keep_pinging(line))
+            pings = asyncio.create_task(keep_pinging(await lines.line(), answered=pinged, renewed=lines.line))
             stack.push_async_callback(_stopped, pings)
-        yield Desk(plan, line, workers, np.random.default_rng(seed), counters)
+        yield Desk(plan, lines, dialer, np.random.default_rng(seed), counters, endpoint)
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files, version
@@ -18,9 +19,15 @@ from pathlib import Path
 from callgen.dialer import SLOTS
 from callgen.guard import host_of
 from callgen.messages import CODECS
+from callgen.resolving import Resolved, ResolveError, Resolver, written
+from callgen.targets import Target, trouble_with
 from callsim.errors import CallsimError
-from callsim.live.setup import counters_file
+from callsim.live.errors import NotLiveError
+from callsim.live.left import take_left
+from callsim.live.setup import counters_file, counters_of
 from callsim.plan import Plan, read_secret
+from callsim.reading.plan_view import brief
+from callsim.reading.seeing import seeing
 
 WHEEL = "pjsua2-python"
 SIP_PORTS = (5060, 5061)
@@ -62,7 +69,7 @@ def examine(
         _peers(),
     ]
     if plan is not None:
-        looked += [_trunks(plan), _secrets(plan, folder)]
+        looked += [_trunks(plan), _secrets(plan, folder), _left(plan), _sight(plan)]
     return [finding for part in looked for finding in part]
 
 
@@ -236,14 +243,33 @@ def _peers() -> Iterator[Finding]:
 
 
 def _trunks(plan: Plan) -> Iterator[Finding]:
-    for name, trunk in zip(plan.trunk_names(), plan.trunks, strict=True):
-        host = host_of(trunk.uri)
-        try:
-            found = {str(info[4][0]) for info in socket.getaddrinfo(host.strip("[]"), None)}
-        except OSError:
-            yield Finding(name, good=False, found=f"{host} is not found", means="its calls would all be lost")
+    """Say where each trunk leads, in the order in which its addresses are tried."""
+    found = asyncio.run(_resolved(Resolver(plan.nameservers), [trunk.uri for trunk in plan.trunks]))
+    for name, trunk, resolved in zip(plan.trunk_names(), plan.trunks, found, strict=True):
+        if isinstance(resolved, ResolveError):
+            yield Finding(name, good=False, found=str(resolved), means="its calls would all fail")
+        elif written(trunk.uri) is not None:
+            yield Finding(name, good=True, found=f"{host_of(trunk.uri)}, written as an address")
         else:
-            yield Finding(name, good=True, found=f"{host} is {', '.join(sorted(found))}")
+            refused = {t: trouble_with(t, resolved.source) for t in resolved.targets}
+            leads = ", ".join(f"{n}. {_target(t)}" for n, t in enumerate(resolved.targets, 1))
+            means = "; ".join(f"{t.address} is refused: {why}" for t, why in refused.items() if why)
+            yield Finding(name, not means, f"{leads} ({resolved.how}, for {resolved.ttl:.0f} s)", means)
+
+
+async def _resolved(resolver: Resolver, uris: Sequence[str]) -> list[Resolved | ResolveError]:
+    async def one(uri: str) -> Resolved | ResolveError:
+        try:
+            return await resolver.resolve(uri)
+        except ResolveError as error:
+            return error
+
+    return await asyncio.gather(*(one(uri) for uri in uris))
+
+
+def _target(target: Target) -> str:
+    by = f", priority {target.priority} weight {target.weight}" * bool(target.priority or target.weight)
+    return f"{target} is {target.address} over {target.transport}{by}"
 
 
 def _secrets(plan: Plan, folder: Path) -> Iterator[Finding]:
@@ -257,3 +283,20 @@ def _secrets(plan: Plan, folder: Path) -> Iterator[Finding]:
                 yield Finding(f"{name} {what}", good=False, found=str(error), means="the plan cannot be run")
             else:
                 yield Finding(f"{name} {what}", good=True, found=f"{reference} is there")
+
+
+def _left(plan: Plan) -> Iterator[Finding]:
+    """Calls of processes that died, which are told of once."""
+    with suppress(NotLiveError):
+        counters = counters_of(plan)
+        try:
+            left = take_left(counters)
+        finally:
+            counters.close()
+        yield Finding("calls left", good=left is None, found=left or "none by a process that died")
+
+
+def _sight(plan: Plan) -> Iterator[Finding]:
+    seen = seeing(plan)
+    means = "`callsim watch` has nothing to do with this plan; give a test `every`"
+    yield Finding("sees", good=bool(seen.views), found=brief(seen), means=means)

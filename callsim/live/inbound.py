@@ -11,8 +11,7 @@ from callgen.messages import Answers, Endpoint
 from callsim.live.called_side import Arrived, CalledSide, called_endpoint
 from callsim.live.desk import CallJson, Desk, Errand, desk_of
 from callsim.live.probing import audio_of
-from callsim.live.setup import endpoint_of, guard_of
-from callsim.plan.model import OUTSIDE, Plan, Test
+from callsim.plan.model import OUTSIDE, Test
 
 RING = 1.0
 """Seconds for which our number rings."""
@@ -27,7 +26,11 @@ async def call_us(desk: Desk, test: Test, folder: Path, *, lab: bool) -> CallJso
     """
     plan = desk.plan
     at = plan.trunks_of(test.at or "")[0]
-    endpoint = _endpoint(plan, test, folder, plan.trunk_names()[at])
+    endpoint = _endpoint(desk.endpoint, test, folder, plan.trunk_names()[at])
+    if plan.trunks[at].register_ and not any(identity.register for identity in endpoint.identities):
+        line = await desk.lines.line()
+        trouble = next(hop.trouble for hop in line.hops if hop.trunk == at)
+        return _none_came(test, trouble or "not registered, for its name could not be resolved at first")
     async with CalledSide(endpoint) as called:
         if plan.trunks[at].register_ and (why := await called.registered()) is not None:
             return _none_came(test, why)
@@ -50,11 +53,11 @@ async def call_us(desk: Desk, test: Test, folder: Path, *, lab: bool) -> CallJso
         return {**record, **_told(arrived)} if arrived else _not_here(record)
 
 
-def _endpoint(plan: Plan, test: Test, folder: Path, trunk: str) -> Endpoint:
+def _endpoint(endpoint: Endpoint, test: Test, folder: Path, trunk: str) -> Endpoint:
     talk = test.talk if test.from_ == OUTSIDE else None
     plays = audio_of(test, folder).play
     answers = Answers(ring=RING, talk=talk, plays=plays)
-    return replace(called_endpoint(endpoint_of(plan, guard_of(plan, None), folder), trunk), answers=answers)
+    return replace(called_endpoint(endpoint, trunk), answers=answers)
 
 
 def _none_came(test: Test, reason: str) -> CallJson:

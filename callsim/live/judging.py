@@ -67,6 +67,17 @@ def _mos(expect: Expect, call: Call) -> tuple[Check, ...]:
     return (Check("mos_at_least", wanted, found, mos["value"] >= expect.mos_at_least),)
 
 
+def _lqo(expect: Expect, call: Call) -> tuple[Check, ...]:
+    if expect.mos_lqo_at_least is None:
+        return ()
+    wanted = f"at least {expect.mos_lqo_at_least:.2f}"
+    lqo = call.get("mos_lqo")
+    if lqo is None:
+        return (Check("mos_lqo_at_least", wanted, "not measured", kept=False),)
+    found = f"{lqo['value']:.2f} {lqo['scale']}, {lqo['source']}"
+    return (Check("mos_lqo_at_least", wanted, found, lqo["value"] >= expect.mos_lqo_at_least),)
+
+
 def _two_way(expect: Expect, call: Call) -> tuple[Check, ...]:
     wanted = expect.two_way_audio
     if wanted is None:
@@ -121,6 +132,7 @@ _JUDGES: tuple[Judge, ...] = (
     _caller_id,
     _two_way,
     _mos,
+    _lqo,
     _most("loss_at_most", loss_of, _percent),
     _most("jitter_at_most", _scaled("rtp", "jitter_ms"), _seconds),
     _most("silence_at_most", lambda call: (call["audio"] or {}).get("silence_share"), _percent),

@@ -22,7 +22,7 @@ from callsim.live.errors import GuardedError
 from callsim.live.inbound import call_us
 from callsim.live.probe_report import junit, summary, told
 from callsim.live.probing import Leg, Probed, legs_of, planned, probe
-from callsim.live.setup import caps_of, counters_of, require_live
+from callsim.live.setup import address_counts, caps_of, counters_of, require_listening, require_live
 from callsim.plan import Plan, load_plan
 from documents.words import unknown
 
@@ -40,6 +40,8 @@ class ProbeOptions:
     junit: str | None
     json: str | None
     quiet: bool
+    store: str | None = None
+    location: str | None = None
 
 
 def run_probe(options: ProbeOptions) -> Exit:
@@ -49,6 +51,8 @@ def run_probe(options: ProbeOptions) -> Exit:
     for target in (options.json, options.junit):
         runs.check_target(target)
     require_live()
+    if any(leg.test.expect.mos_lqo_at_least is not None for leg in legs):
+        require_listening()
     refuse_excess(plan, legs, lab=options.lab)
     probed: list[Probed] = []
 
@@ -59,6 +63,10 @@ def run_probe(options: ProbeOptions) -> Exit:
 
     interrupted = asyncio.run(_run(plan, options.plan.parent, legs, done, lab=options.lab))
     probed.sort(key=lambda one: legs.index(one.leg))
+    if options.store is not None:
+        from callsim.watching.once import write_probes  # noqa: PLC0415 - heavy
+
+        write_probes(options.store, options.location, options.plan, plan, probed)
     if options.json != "-":
         click.echo(summary(probed, len(legs)))
     if options.json is not None:
@@ -105,11 +113,14 @@ def refuse_excess(plan: Plan, legs: list[Leg], *, lab: bool) -> None:
     """
     caps = caps_of(plan)
     now = time.time()
-    excess = preflight(list(planned(plan, legs_of(plan, plan.tests), caps, once=False)), caps, now)
+    addresses = None if lab else address_counts(plan)
+    every = planned(plan, legs_of(plan, plan.tests), caps, once=False, addresses=addresses)
+    excess = preflight(list(every), caps, now)
     if not excess:
         counters = Counters() if lab else counters_of(plan)
         try:
-            excess = preflight(list(planned(plan, legs, caps, once=True)), caps, now, counters)
+            run = planned(plan, legs, caps, once=True, addresses=addresses)
+            excess = preflight(list(run), caps, now, counters)
         finally:
             counters.close()
     if excess:

@@ -34,7 +34,7 @@ def told(one: Probed) -> str:
             if last or not check.kept:
                 mark = "kept  " if check.kept else "BROKEN"
                 lines.append(f"    {mark} {check.name}: wanted {check.wanted}, found {check.found}")
-    call = one.tries[-1].call
+    call = one.counted.call
     if one.verdict == "FAILED" and call["trace"]:
         lines += ["    SIP trace", *(f"      {line}" for line in call["trace"].splitlines())]
     return "\n".join(lines)
@@ -57,7 +57,7 @@ def junit(name: str, probed: Sequence[Probed]) -> bytes:
             suite, "testcase", classname=f"callsim.{name}", name=_name(one), time=f"{seconds:.3f}"
         )
         if one.verdict in KINDS:
-            last = one.tries[-1]
+            last = one.counted
             broken = [f"{c.name}: wanted {c.wanted}, found {c.found}" for c in last.checks if not c.kept]
             message = "; ".join(broken) or headline(last.call)
             found = ET.SubElement(case, KINDS[one.verdict], message=_plain(message))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,19 @@ from callgen.messages import Audio
 from callgen.preflight import Planned
 from callsim.live.desk import Call, CallJson, Errand
 from callsim.live.judging import Check, judge
+from callsim.live.setup import routing_of
 from callsim.plan.model import OUTSIDE, ROUTE, Plan, Test
 
-NOT_TESTED = ("refused_by_guard", "lost_by_tool")
+REFUSED, LOST = "refused_by_guard", "lost_by_tool"
+NOT_TESTED = (REFUSED, LOST)
 """Outcomes that say nothing about a carrier."""
 
 Inbound = Callable[[Test], Awaitable[CallJson]]
 """Runs an inbound test, and gives the call's record as the called side saw it."""
+
+
+Place = Callable[[int], Awaitable[CallJson]]
+"""Places the call of a try, the number of which it is given, from 1."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,9 @@ class Try:
 
     call: CallJson
     checks: tuple[Check, ...]
+    started: float
+    ended: float
+    """POSIX seconds, as `started` is."""
 
     @property
     def tested(self) -> bool:
@@ -54,27 +64,36 @@ class Try:
 
 @dataclass(frozen=True)
 class Probed:
-    """A test over one trunk with all its tries; the last one counts."""
+    """A test over one trunk with all its tries.
+
+    The last one counts that says anything about the carrier: a failed try stands where its repeat is refused
+    by the guard, or lost by the tool.
+    """
 
     leg: Leg
     tries: tuple[Try, ...]
 
     @property
+    def counted(self) -> Try:
+        """The try that counts."""
+        return next((one for one in reversed(self.tries) if one.tested), self.tries[-1])
+
+    @property
     def passed(self) -> bool:
-        """Whether its last try passed."""
-        return self.tries[-1].passed
+        """Whether the try that counts passed."""
+        return self.counted.passed
 
     @property
     def tested(self) -> bool:
-        """Whether its last try says anything about the carrier."""
-        return self.tries[-1].tested
+        """Whether any try says anything about the carrier."""
+        return self.counted.tested
 
     @property
     def verdict(self) -> str:
         """PASSED, FAILED, REFUSED (by the guard) or NOT TESTED (lost by the tool)."""
         if self.tested:
             return "PASSED" if self.passed else "FAILED"
-        return "REFUSED" if self.tries[-1].call["outcome"] == "refused_by_guard" else "NOT TESTED"
+        return "REFUSED" if self.counted.call["outcome"] == REFUSED else "NOT TESTED"
 
     def to_json(self) -> dict[str, Any]:
         """Write it with every try."""
@@ -104,16 +123,21 @@ def legs_of(plan: Plan, tests: Iterable[Test]) -> list[Leg]:
     return legs
 
 
-def planned(plan: Plan, legs: Iterable[Leg], caps: Caps, *, once: bool) -> Iterator[Planned]:
+def planned(
+    plan: Plan, legs: Iterable[Leg], caps: Caps, *, once: bool, addresses: Mapping[str, int] | None = None
+) -> Iterator[Planned]:
     """Give what legs come to in the worst case, by the day or, with `once`, of one run of them.
 
     By the router a call may be sent over as many trunks as it has attempts, the dearest in the worst case.
+    `addresses` is how many each trunk has by DNS; not given: one. Each of them may get an attempt.
     """
     names = plan.trunk_names()
-    attempts = plan.routing.max_attempts if plan.routing else 1
+    attempts = routing_of(plan).max_attempts
+    count = addresses or {}
     routes = {route.carrier for route in plan.routing.routes} if plan.routing else set()
     routed = [name for name, trunk in zip(names, plan.trunks, strict=True) if trunk.carrier in routes]
-    dearest = sorted(routed, key=lambda name: -caps.cost_per_minute.get(name, 0.0))[:attempts]
+    ranked = sorted(routed, key=lambda name: -caps.cost_per_minute.get(name, 0.0))
+    dearest = [name for name in ranked for _ in range(count.get(name, 1))][:attempts]
     ring = plan.routing.ring_timeout if plan.routing else 60.0
     for leg in legs:
         test = leg.test
@@ -121,7 +145,10 @@ def planned(plan: Plan, legs: Iterable[Leg], caps: Caps, *, once: bool) -> Itera
             placing = plan.trunks_of(test.from_ or "") if test.from_ != OUTSIDE else ()
             trunks = [names[placing[0]]] if placing else []
         else:
-            trunks = dearest if leg.trunk is None else [names[leg.trunk]]
+            trunks = dearest
+            if leg.trunk is not None:
+                over = names[leg.trunk]
+                trunks = [over] * min(count.get(over, 1), attempts)
         every = None if once else test.every
         repeats = test.again.times if test.again else 0
         for trunk in trunks:
@@ -129,13 +156,30 @@ def planned(plan: Plan, legs: Iterable[Leg], caps: Caps, *, once: bool) -> Itera
             yield Planned(test.name, trunk, every, test.talk, repeats, jitter, ring)
 
 
-def audio_of(test: Test, folder: Path) -> Audio:
-    """What a test plays and listens for, the names of its files relative to `folder`."""
+def audio_of(test: Test, folder: Path, record: str | None = None) -> Audio:
+    """What a test plays and listens for, the names of its files relative to `folder`.
+
+    `record` is the path of its recordings without their ends.
+    """
 
     def file(name: str) -> str:
         return str(folder / name) if name.lower().endswith(".wav") else name
 
-    return Audio(file(test.audio.play), file(test.audio.hear), test.expect.dtmf)
+    return Audio(file(test.audio.play), file(test.audio.hear), test.expect.dtmf, record)
+
+
+async def tried(leg: Leg, place: Place, wall: Callable[[], float] = time.time) -> Probed:
+    """Run one leg, with its repeats while it fails."""
+    tries: list[Try] = []
+    again = leg.test.again
+    while not tries or (again and len(tries) <= again.times and _again(tries[-1])):
+        if tries and again:
+            await asyncio.sleep(again.after)
+        started = wall()
+        record = await place(len(tries) + 1)
+        tested = record["outcome"] not in NOT_TESTED
+        tries.append(Try(record, judge(leg.test.expect, record) if tested else (), started, wall()))
+    return Probed(leg, tuple(tries))
 
 
 async def probe(
@@ -153,18 +197,13 @@ async def probe(
     turns = asyncio.Semaphore(at_once)
 
     async def run(leg: Leg) -> Probed:
-        tries: list[Try] = []
-        again = leg.test.again
-        while not tries or (again and len(tries) <= again.times and _again(tries[-1])):
-            if tries and again:
-                await asyncio.sleep(again.after)
+        async def place(_: int) -> CallJson:
             async with turns:
-                record = await (
-                    inbound(leg.test) if leg.test.direction == "inbound" else call(_errand(leg, folder))
-                )
-            tested = record["outcome"] not in NOT_TESTED
-            tries.append(Try(record, judge(leg.test.expect, record) if tested else ()))
-        probed = Probed(leg, tuple(tries))
+                if leg.test.direction == "inbound":
+                    return await inbound(leg.test)
+                return await call(errand_of(leg, folder))
+
+        probed = await tried(leg, place)
         done(probed)
         return probed
 
@@ -181,10 +220,12 @@ async def probe(
 
 def _again(last: Try) -> bool:
     """Whether a repeat may tell more; the guard would refuse it too."""
-    return not last.passed and last.call["outcome"] != "refused_by_guard"
+    return not last.passed and last.call["outcome"] != REFUSED
 
 
-def _errand(leg: Leg, folder: Path) -> Errand:
+def errand_of(leg: Leg, folder: Path, record: str | None = None) -> Errand:
+    """Make the call of an outbound leg; see `audio_of`."""
     test = leg.test
     codecs = (test.codec,) if test.codec else None
-    return Errand(test.to, leg.trunk, test.talk, audio_of(test, folder), codecs)
+    lqo = test.expect.mos_lqo_at_least is not None
+    return Errand(test.to, leg.trunk, test.talk, audio_of(test, folder, record), codecs, lqo)

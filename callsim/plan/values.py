@@ -78,6 +78,17 @@ def _address(value: object) -> str:
         raise wrong(f"{show(value)} is not an address; write one like 192.0.2.10 or 2001:db8::10") from None
 
 
+def _name_server(value: object) -> str:
+    from callgen.resolving import server_of  # noqa: PLC0415 - slow to import
+
+    try:
+        server_of(value if isinstance(value, str) else "")
+    except ValueError:
+        right = "write one like 192.0.2.53 or 127.0.0.1:5353"
+        raise wrong(f"{show(value)} is no name server; {right}") from None
+    return str(value)
+
+
 def _header(value: object) -> str:
     if not isinstance(value, str) or re.fullmatch(HEADER, value) is None:
         raise wrong(f"{show(value)} is not a header's name; write one like X-Test")
@@ -125,6 +136,8 @@ Digits = Annotated[str, BeforeValidator(_digits), _schema(DIGITS, "1234#")]
 """DTMF digits."""
 Address = Annotated[str, BeforeValidator(_address), WithJsonSchema({"type": "string"})]
 """An IPv4 or IPv6 address."""
+NameServer = Annotated[str, BeforeValidator(_name_server), WithJsonSchema({"type": "string"})]
+"""Address of a name server, with its port if that is not 53."""
 HeaderName = Annotated[str, BeforeValidator(_header), _schema(HEADER, "X-Test")]
 HeaderValue = Annotated[str, BeforeValidator(_header_value), WithJsonSchema({"type": "string"})]
 Played = Annotated[
