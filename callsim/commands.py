@@ -27,6 +27,7 @@ from callsim.placed import place
 from callsim.progress import shown
 from callsim.result import Result
 from callsim.scenario.model import Scenario
+from callsim.stored_runs import storing
 from callsim.study import NothingSimulatedError
 from sla.crediting import GapError
 
@@ -59,13 +60,14 @@ def run(
     precision: float | None,
     max_time: float | None,
     junit_file: str | None,
+    store: str | None = None,
 ) -> Exit:
-    """Simulate one scenario, print its answer, write its folder."""
+    """Simulate one scenario, print its answer, write its folder, and keep it in a store if one is named."""
     started = datetime.now(UTC)
     scenario = load(path, options.overrides)
     for target in (options.json, junit_file):
         runs.check_target(target)
-    with runs.draft(options.out, scenario.name) as folder:
+    with storing(store) as write, runs.draft(options.out, scenario.name) as folder:
         result = _simulate(scenario, options, precision, max_time)
         if options.json != "-":
             say(_answer(result, options.quiet))
@@ -78,6 +80,7 @@ def run(
         }
         runs.write_run(folder.path, result, path, options.overrides, timing)
         kept = folder.keep(started.astimezone())
+        write(path, options.overrides, result, started)
     if options.json is not None:
         runs.write_json(options.json, {**result.to_json(), "wall_s": result.study.wall_s})
     if junit_file is not None:

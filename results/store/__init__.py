@@ -1,0 +1,1 @@
+"""What probers leave: every call, ping and incident, in SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""How the store's schema came to be what it is."""
