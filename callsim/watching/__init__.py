@@ -1,0 +1,1 @@
+"""The long-running prober: runs a plan's tests on their cadence."""
