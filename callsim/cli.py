@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callsim import __version__
+from callsim.alerting.commands import COMMANDS as ALERTING
 from callsim.exits import Exit
 from callsim.live.commands import COMMANDS as LIVE
+from callsim.live.commands import STORE as STORE_URL
 from callsim.neighbours import in_the_way
 from callsim.options import FILE, OUT, day, duration, month, share, shared_options, shares, variations
+from callsim.reading.commands import COMMANDS as READING
+from callsim.store_commands import COMMANDS as STORING
+from callsim.watching.commands import COMMANDS as WATCHING
 
 if TYPE_CHECKING:
     from sla.disputes import Party
@@ -89,6 +94,7 @@ def main() -> None:
     help="Begin nothing after so much real time, like 60s.",
 )
 @click.option("--junit", metavar="FILE", envvar="CALLSIM_JUNIT", help="Write the verdicts for a CI system.")
+@click.option("--store", metavar="URL", help="Keep the run and its scenario there, like sqlite:///FILE.")
 @click.option("--calls", is_flag=True, help="Place every call of a horizon, to check the expected figures.")
 @click.option(
     "--horizon",
@@ -112,6 +118,7 @@ def run(
     precision: float | None,
     max_time: float | None,
     junit: str | None,
+    store: str | None,
     calls: bool,
     horizon: float | None,
     repeat: int | None,
@@ -128,9 +135,9 @@ def run(
         raise click.UsageError("--years and --precision exclude each other; give one")
     if not calls and ((horizon, repeat, redials) != (None,) * 3 or parquet):
         raise click.UsageError("--horizon, --repeat, --redials and --parquet go with --calls")
-    if calls and (shared["years"], precision, max_time, junit) != (None,) * 4:
+    if calls and (shared["years"], precision, max_time, junit, store) != (None,) * 5:
         raise click.UsageError(
-            "--calls takes --horizon and --repeat, not --years, --precision, --max-time or --junit"
+            "--calls takes --horizon and --repeat, not --years, --precision, --max-time, --junit or --store"
         )
     from callsim import commands  # noqa: PLC0415 - heavy
 
@@ -138,7 +145,7 @@ def run(
         return commands.run_calls(
             scenario, commands.RunOptions(**shared), horizon or 7 * 86400.0, repeat or 1, redials, parquet
         )
-    return commands.run(scenario, commands.RunOptions(**shared), precision, max_time, junit)
+    return commands.run(scenario, commands.RunOptions(**shared), precision, max_time, junit, store)
 
 
 @main.command()
@@ -265,7 +272,10 @@ def sla_show(file: Path) -> Exit:
 
 @sla.command("assess")
 @click.argument("terms", type=FILE)
-@click.argument("record", type=FILE, metavar="OUTAGES.csv")
+@click.argument("record", type=FILE, required=False, metavar="OUTAGES.csv")
+@click.option("--plan", type=FILE, metavar="PLAN", help="In place of a record: what its probes saw.")
+@STORE_URL
+@click.option("--over", metavar="NAME", help="Of them a carrier, a trunk or the service.  [default: service]")
 @click.option("--month", callback=month, metavar="YYYY-MM", help="Judge this calendar month only.")
 @click.option("--from", "start", callback=day, metavar="DATE", help="Judge the windows from this day on ...")
 @click.option("--to", "end", callback=day, metavar="DATE", help="... up to this day, which is not in it.")
@@ -283,7 +293,10 @@ def sla_show(file: Path) -> Exit:
 @click.option("--json", metavar="FILE|-", envvar="CALLSIM_JSON", help="Write the answer as JSON.")
 def sla_assess(
     terms: Path,
-    record: Path,
+    record: Path | None,
+    plan: Path | None,
+    store: str | None,
+    over: str | None,
     month: tuple[dt.date, dt.date] | None,
     start: dt.date | None,
     end: dt.date | None,
@@ -298,8 +311,10 @@ def sla_assess(
 ) -> Exit:
     """Judge a real record of outages (CSV, or a ledger as JSON) under TERMS, with the credit arithmetic.
 
-    With --against two records are judged, the provider's and the customer's unless it is said otherwise, and
-    the terms say which counts where they differ. Ends with 1 when an objective is broken.
+    With --plan its probes are judged, the month so far unless it is said otherwise: what they prove, with
+    what can have been beside it; ends with 3 where only that breaks an objective. With --against two records
+    are judged, the provider's and the customer's unless it is said otherwise, and the terms say which counts
+    where they differ. Ends with 1 when an objective is broken.
     """
     if month is not None and (start, end) != (None, None):
         raise click.UsageError("--month and --from or --to exclude each other")
@@ -315,13 +330,25 @@ def sla_assess(
         against_by = against_by or ("provider" if recorded_by == "customer" else "customer")
         if recorded_by == against_by:
             raise click.UsageError("--recorded-by and --against-by are two parties")
+    if (record is None) == (plan is None):
+        raise click.UsageError("give a record, or --plan for what its probes saw")
+    if plan is None and over is not None:
+        raise click.UsageError("--over goes with --plan")
+    if plan is not None and (against, recorded_by) != (None, None):
+        raise click.UsageError("--against and --recorded-by go with a record")
     from callsim.agreements import sla_judging  # noqa: PLC0415 - heavy
     from sla.assessment import Customer  # noqa: PLC0415 - heavy
 
+    customer = Customer(fee=fee, users=users, has=frozenset(has), good_standing=not in_arrears)
+    if record is None or plan is not None:
+        from callsim.agreements import measured  # noqa: PLC0415 - heavy
+
+        assert plan is not None  # checked above
+        source = measured.Source(store, plan, over or "service")
+        return measured.judge_measured(terms, source, span, customer, json)
     records = [sla_judging.Record(record, recorded_by)]
     if against is not None:
         records.append(sla_judging.Record(against, against_by))
-    customer = Customer(fee=fee, users=users, has=frozenset(has), good_standing=not in_arrears)
     return sla_judging.judge(terms, records, span, customer, json, one_window=month is not None)
 
 
@@ -337,5 +364,5 @@ def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  
     return sla_judging.compare(record, files, commands.RunOptions(**shared))
 
 
-for _command in LIVE:
+for _command in (*LIVE, *WATCHING, *ALERTING, *STORING, *READING):
     main.add_command(_command)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from results.timeline import Floats
+from results.weekly import Index
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,28 @@ class Stretches:
         current = np.minimum(index, len(self.start) - 1)
         running = np.clip(t - self.start[current], 0.0, (self.end - self.start)[current])
         return np.asarray(done[index] + np.where(index < len(self.start), running, 0.0))
+
+
+def clusters(start: Floats, end: Floats) -> Index:
+    """Number the runs of rows (sorted by start) that touch or overlap: (n,) from 0."""
+    new = np.zeros(len(start), dtype=np.intp)
+    new[1:] = start[1:] > np.maximum.accumulate(end)[:-1]
+    return np.cumsum(new)
+
+
+def union(start: Floats, end: Floats) -> Stretches:
+    """Join stretches, given in any order, that touch or overlap; those without length are left out."""
+    real = start < end
+    start, end = start[real], end[real]
+    if not len(start):
+        return Stretches(start, end)
+    order = np.argsort(start, kind="stable")
+    start, end = start[order], end[order]
+    first = np.flatnonzero(np.diff(clusters(start, end), prepend=-1))
+    return Stretches(start[first], np.maximum.reduceat(end, first))
+
+
+def inside(stretches: Stretches, t: Floats) -> NDArray[np.bool_]:
+    """Whether each instant lies in the stretches, their starts included."""
+    index = np.searchsorted(stretches.start, t, side="right")
+    return np.asarray(index > np.searchsorted(stretches.end, t, side="right"))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from results.stretches import Stretches
 from results.timeline import Floats, Ints
 from results.weekly import Index
-from sla.assessment import Flags
 
 NOTHING = -np.inf
 """What `highest` says of a cell that no row covers."""
@@ -33,13 +31,6 @@ def highest(first: Index, last: Index, values: Floats, cells: int) -> Floats:
     return block
 
 
-def clusters(start: Floats, end: Floats) -> Index:
-    """Number the runs of rows (sorted by start) that touch or overlap: (n,) from 0."""
-    new = np.zeros(len(start), dtype=np.intp)
-    new[1:] = start[1:] > np.maximum.accumulate(end)[:-1]
-    return np.cumsum(new)
-
-
 def groups(cluster: Index, number: Ints) -> Index:
     """Join clusters that share a number, and give each row the least cluster that it is joined with."""
     label, numbered = cluster, np.unique(number, return_inverse=True)[1]
@@ -53,24 +44,6 @@ def groups(cluster: Index, number: Ints) -> Index:
             break
         label = joined
     return label
-
-
-def union(start: Floats, end: Floats) -> Stretches:
-    """Join stretches, given in any order, that touch or overlap; those without length are left out."""
-    real = start < end
-    start, end = start[real], end[real]
-    if not len(start):
-        return Stretches(start, end)
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
-    first = np.flatnonzero(np.diff(clusters(start, end), prepend=-1))
-    return Stretches(start[first], np.maximum.reduceat(end, first))
-
-
-def inside(stretches: Stretches, t: Floats) -> Flags:
-    """Whether each instant lies in the stretches, their starts included."""
-    index = np.searchsorted(stretches.start, t, side="right")
-    return np.asarray(index > np.searchsorted(stretches.end, t, side="right"))
 
 
 def weighted_before(start: Floats, end: Floats, weight: Floats, t: Floats) -> Floats:

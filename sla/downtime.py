@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.ledger import Ledger
-from results.stretches import Stretches
+from results.stretches import Stretches, clusters, inside, union
 from results.timeline import Floats
 from results.weekly import Index, cut, tally
 from sla.assessment import Customer, Downtime
-from sla.cells import NOTHING, clusters, highest, inside, union, weighted_before
+from sla.cells import NOTHING, highest, weighted_before
 from sla.error_rate import Minutes
 from sla.exclusions import Conditions, Sorted, sort_rows
 from sla.outage_rows import Rows, by_error_rate, clocked, note_untold, rows_of, unusable

@@ -11,11 +11,10 @@ import numpy as np
 
 from carriers.calendars import HOUR, WEEK, Zone
 from results.ledger import CallVolumes
-from results.stretches import Stretches
+from results.stretches import Stretches, union
 from results.timeline import HOURS_PER_WEEK, Floats
 from results.weekly import Index, tally
 from sla.assessment import Flags
-from sla.cells import union
 from sla.small_samples import Chances, at_most, chances, most_connecting, poisson
 from sla.terms import Measured
 from sla.uniforms import Purpose, Uniforms

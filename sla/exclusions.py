@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from carriers.calendars import WEEK, WeeklyHours, Zone
 from carriers.units import format_duration
 from results.ledger import Cause
-from results.stretches import Stretches
+from results.stretches import Stretches, inside
 from results.timeline import Floats, Ints
 from results.weekly import Index
 from sla.assessment import Flags
-from sla.cells import inside
 from sla.terms import Exclusion
 from sla.windows import bounds
 

@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 
 from results.ledger import CORE_VOICE, CallVolumes, Ledger
+from results.stretches import inside
 from results.timeline import Floats
 from results.weekly import Index
 from sla.answers import Answered, answer_times, kept_by, lacks
 from sla.assessment import Customer, Flags, Judged, Windows
-from sla.cells import inside
 from sla.downtime import Counted, Found, count_downtime
 from sla.failing import excused_share, failing_share, spoilers
 from sla.objectives import Jitter, Latency, Ner, Notification, Objective, PostDialDelay

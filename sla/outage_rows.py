@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from results.ledger import CORE_VOICE, Ledger, OutageTable
-from results.stretches import Stretches
+from results.stretches import Stretches, clusters, inside, union
 from results.timeline import Floats
 from results.weekly import Index
 from sla.assessment import Customer, Flags
-from sla.cells import NOTHING, clusters, groups, inside, union
+from sla.cells import NOTHING, groups
 from sla.error_rate import Grid, Minutes, down_minutes
 from sla.failing import by_rule, spoilers, untold
 from sla.terms import Measured, Terms

@@ -10,8 +10,8 @@ from sla_cases import DAY, HOUR, NAN, OPEN, at, made, month, record, terms_of
 
 from carriers.hours import parse_hours
 from results.ledger import Ledger
-from results.stretches import Stretches
-from sla.cells import clusters, groups, highest
+from results.stretches import Stretches, clusters
+from sla.cells import groups, highest
 from sla.terms import Terms
 
 NOON = at("2026-10-04 12:00")

@@ -57,10 +57,10 @@ def judge(
     """Judge a real record, or two of the same time, under terms; ends with 1 where an objective is broken."""
     runs.check_target(json)
     terms = load_terms(terms_file)
-    between = None if span is None else _instants(span, terms)
+    between = None if span is None else instants(span, terms)
     ledgers = _ledgers([record.path for record in records], between, terms)
     made = [
-        _assessed(terms, ledger, customer, between, f"{terms_file}: {record.path}", one_window)
+        assessed(terms, ledger, customer, between, f"{terms_file}: {record.path}", one_window)
         for record, ledger in zip(records, ledgers, strict=True)
     ]
     if len(made) == 1:
@@ -92,7 +92,7 @@ def _disputed(records: Sequence[Record], made: Sequence[Assessment]) -> disputin
     return disputing.Disputed((str(first.path), str(second.path)), (first.by, second.by), (one, other))
 
 
-def _assessed(
+def assessed(
     terms: Terms,
     ledger: Ledger,
     customer: Customer,
@@ -172,7 +172,7 @@ def _warnings(ledger: Ledger, timezone: str) -> Iterator[str]:
         yield f"{what} still open: counted up to the end of the record, {end}"
 
 
-def _instants(span: Span, terms: Terms) -> Between:
+def instants(span: Span, terms: Terms) -> Between:
     """Return the POSIX seconds at which local days of the terms begin."""
     zone = ZoneInfo(terms.measured.timezone)
     first, last = (dt.datetime.combine(day, dt.time(), zone).timestamp() for day in span)
@@ -192,7 +192,7 @@ def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) ->
             )
         rows = [
             terms_comparison.of_assessment(
-                _assessed(terms, _ledgers([record], None, terms)[0], holder(terms), None, f"{path}: {record}")
+                assessed(terms, _ledgers([record], None, terms)[0], holder(terms), None, f"{path}: {record}")
             )
             for terms, path in zip(all_terms, terms_files, strict=True)
         ]
