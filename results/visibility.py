@@ -101,7 +101,7 @@ def _law(beats: Sequence[Beat], count: int, later: Sequence[float]) -> Law:
     steps = STEPS if always else STEPS // 2
     until = longest if always else longest + WEEK
     seconds = np.linspace(0.0, until, steps + 1, dtype=np.float64)
-    begins = np.arange(1 if always else WEEK_STEPS) * (WEEK / WEEK_STEPS)
+    begins: Floats = np.arange(1 if always else WEEK_STEPS, dtype=np.float64) * (WEEK / WEEK_STEPS)
     # Chance of 0, 1, ... count - 1 slots so far, (count, instants, beginnings).
     so_far = np.zeros((count, len(seconds), len(begins)))
     so_far[0] = 1.0
