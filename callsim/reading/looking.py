@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from callsim.errors import CallsimError
 from callsim.plan.model import Plan
 from callsim.reading.legs import reaches_of, subjects_in
-from callsim.reading.steady import Steady, hours_of, steady_hours
+from callsim.reading.steady import Steady, steady_hours
 from results.probes import Probes, Series, joined, misses_of
 from results.sight import NOWHERE, Seen, Sight, see
 
@@ -61,7 +61,7 @@ def look(store: Store, plan: Plan, since: float, until: float, whole_from: float
     reaches = reaches_of(plan, locations, sums)
     misses = misses_of((series, due, count) for series, due, _, count in rows if series in reaches)
     whole = min(until, whole_from)
-    steady = steady_hours(hours_of(store, plan, before, whole), plan, locations, misses)
+    steady = steady_hours(store.hours(plan.name, before, whole), plan, locations, misses)
     probes = _beside(store, plan, locations, (before, until), steady)
     probes = probes.rows(probes.ended <= until)
     missed: Counter[str] = Counter()

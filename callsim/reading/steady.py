@@ -15,23 +15,14 @@ from results.probes import Misses, Series
 from results.stretches import Stretches, union
 
 if TYPE_CHECKING:
-    from results.store.store import Store
+    from results.store.months import Hour
 
 HOUR = 3600.0
 FEWEST = 2
 """Good probes that an hour has to have at least, whatever the cadence."""
 
 
-@dataclass(frozen=True)
-class Hour:
-    """What one hour of a leg came to."""
-
-    good: int
-    other: int
-    """Probes that failed, or told nothing."""
-
-
-Hours = Mapping[Series, Mapping[int, Hour]]
+Hours = Mapping[Series, Mapping[int, "Hour"]]
 """By leg, and hours since the epoch."""
 
 
@@ -41,24 +32,6 @@ class Steady:
 
     skipped: Mapping[str, Stretches]
     of: Mapping[Series, Stretches]
-
-
-def hours_of(store: Store, plan: Plan, since: float, until: float) -> Hours:
-    """Read the sums of whole hours between two instants."""
-    import sqlalchemy as sa  # noqa: PLC0415 - heavy
-
-    from results.store.tables import sums  # noqa: PLC0415 - heavy
-
-    leg = (sums.c.location, sums.c.test, sums.c.over)
-    first, last = math.ceil(since / HOUR), math.floor(until / HOUR)
-    asked = sa.select(*leg, sums.c.hour, sums.c.passed, sums.c.failed + sums.c.unknown).where(
-        sums.c.plan == plan.name, sums.c.hour >= first, sums.c.hour < last
-    )
-    found: dict[Series, dict[int, Hour]] = {}
-    with store.trouble(), store.reading() as connection:
-        for location, test, over, hour, good, other in connection.execute(asked):
-            found.setdefault(Series(location, test, over), {})[hour] = Hour(good, other)
-    return found
 
 
 def steady_hours(hours: Hours, plan: Plan, locations: Iterable[str], misses: Misses) -> Steady:

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from results.probes import Series
 from results.store.bins import MOS, PDD, percentile
 from results.store.entries import Missed
 from results.store.reading import during
@@ -34,6 +35,15 @@ class Distribution:
     def percentile(self, share: float) -> float | None:
         """Value below which a share of it lies, within a bin: 5 % of a delay, 0.05 of a MOS; None of none."""
         return percentile(self.measure, self.bins, share)
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What one hour of a leg came to."""
+
+    good: int
+    other: int
+    """Probes that failed, or told nothing."""
 
 
 @dataclass(frozen=True)
@@ -166,3 +176,18 @@ def _leg(leg: Leg, built: _Building) -> LegSums:
         pdd=of(PDD),
         mos=of(MOS),
     )
+
+
+def hours_of(
+    connection: sa.Connection, plan: str, since: float, until: float
+) -> dict[Series, dict[int, Hour]]:
+    """Give each leg's whole hours between two instants, by hours since the epoch."""
+    leg = (sums.c.location, sums.c.test, sums.c.over)
+    first, last = math.ceil(since / HOUR), math.floor(until / HOUR)
+    asked = sa.select(*leg, sums.c.hour, sums.c.passed, sums.c.failed + sums.c.unknown).where(
+        sums.c.plan == plan, sums.c.hour >= first, sums.c.hour < last
+    )
+    found: dict[Series, dict[int, Hour]] = {}
+    for location, test, over, hour, good, other in connection.execute(asked):
+        found.setdefault(Series(location, test, over), {})[hour] = Hour(good, other)
+    return found

@@ -14,11 +14,11 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from results.probes import Probes
+from results.probes import Probes, Series
 from results.store import reading, retention, upkeep
 from results.store.entries import Call, Document, Entry, Heartbeat, Incident, Missed, Ping, Recording, Trace
 from results.store.errors import EntryError, StoreError, words_of
-from results.store.months import LegSums, sums_of
+from results.store.months import Hour, LegSums, hours_of, sums_of
 from results.store.rows import Row, row_of, unpacked
 from results.store.tables import TABLES, calls, meta
 from results.store.writing import insert, write_rows
@@ -111,6 +111,11 @@ class Store:
         """Sum a time, a month or any other, by location, test and leg; fast however many calls it has."""
         with self.trouble(), self._engine.connect() as connection:
             return sums_of(connection, plan, since, until, location)
+
+    def hours(self, plan: str, since: float, until: float) -> dict[Series, dict[int, Hour]]:
+        """Give each leg's whole hours between two instants, by hours since the epoch."""
+        with self.trouble(), self._engine.connect() as connection:
+            return hours_of(connection, plan, since, until)
 
     def pings(
         self, plan: str, since: float = -INF, until: float = INF, location: str | None = None
