@@ -87,34 +87,57 @@ class TrunkHealth:
         self._drained = False
         self.out_until = -math.inf
         """When it returns, or did return, from being taken out by its calls."""
+        self.up_from = -math.inf
+        """Calls may be sent from then on; infinity while it is marked down or drained."""
 
     def up(self, now: float) -> bool:
         """Whether calls may be sent: not marked down by pings, not taken out by its calls, not drained."""
-        return self._marked_down_at is None and not self._drained and now >= self.out_until
+        return now >= self.up_from
+
+    def _look(self) -> None:
+        """Bring `up_from` up to date."""
+        out = self._drained or self._marked_down_at is not None
+        self.up_from = math.inf if out else self.out_until
 
     def observe_ping(self, status: int | None, now: float) -> bool:
         """Take in a ping's final status (None: no answer in time); return whether the belief changed.
 
         Raises ValueError without a health rule, or for what is not a final status.
         """
+        return self.observe_pings(status, now, 0.0, now)[0]
+
+    def observe_pings(self, status: int | None, sent: float, wait: float, until: float) -> tuple[bool, float]:
+        """Take in pings in a row that all end with `status`, each `wait` seconds after it was sent.
+
+        The first is sent at `sent`; those that end by `until` count. Returns whether the belief changed, with
+        the instant when the next is sent. Raises what `observe_ping` does.
+        """
         rule = self._health
         if rule is None:
             raise ValueError("a ping was observed, and there is no rule to judge it by")
-        marked = self._marked_down_at
-        if rule.good(status):
-            self._misses = 0
-            self._successes += 1
-            if marked is None or self._successes < rule.up_after or now < marked + rule.hold_down:
-                return False
-            self._marked_down_at = None
-        else:
-            self._successes = 0
-            self._misses += 1
-            if marked is not None or self._misses < rule.down_after:
-                return False
-            self._marked_down_at = now
-            self._start_anew()
-        return now >= self.out_until and not self._drained
+        every, good, changed = rule.ping_every, rule.good(status), False
+        misses, successes, marked = self._misses, self._successes, self._marked_down_at
+        while (now := sent + wait) <= until:
+            sent += every
+            if good:
+                misses = 0
+                successes += 1
+                if marked is None or successes < rule.up_after or now < marked + rule.hold_down:
+                    continue
+                marked = None
+            else:
+                successes = 0
+                misses += 1
+                if marked is not None or misses < rule.down_after:
+                    continue
+                marked = now
+                self._start_anew()
+            changed = changed or (now >= self.out_until and not self._drained)
+        self._misses, self._successes = misses, successes
+        if marked != self._marked_down_at:
+            self._marked_down_at = marked
+            self._look()
+        return changed, sent
 
     def observe_call(self, failed: bool, now: float) -> bool:
         """Take in how an attempt ended; return whether that took the trunk out.
@@ -159,11 +182,13 @@ class TrunkHealth:
         if rule is None:
             raise ValueError("a trunk was taken out by its calls, and there is no rule for how long")
         self.out_until = max(self.out_until, now + rule.hold)
+        self._look()
         self._start_anew()
 
     def drain(self, out: bool) -> None:
         """Take the trunk out for planned work, or put it back."""
         self._drained = out
+        self._look()
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -185,13 +210,27 @@ class TrunkHealth:
             return max(self._health.up_after - self._successes, 1), marked + self._health.hold_down
         return 1, -math.inf
 
+    def first_that_matters(self, good: bool, sent: float) -> float | None:
+        """When the first ping is sent, of some from `sent` on that all end as `good` says, that may matter.
+
+        None: a trunk that is settled stays so.
+        """
+        rule, marked = self._health, self._marked_down_at
+        if rule is None:
+            return None
+        if marked is None:
+            if not good:
+                return sent + (rule.down_after - self._misses - 1) * rule.ping_every
+            return sent if self._misses else None
+        if not good:
+            return sent if self._successes else None
+        sent += max(rule.up_after - self._successes - 1, 0) * rule.ping_every
+        early = marked + rule.hold_down - sent
+        return sent + math.ceil(early / rule.ping_every) * rule.ping_every if early > 0.0 else sent
+
     def settled(self, good: bool) -> bool:
         """Whether pings that all end as `good` says would change nothing that a later ping could notice."""
-        if self._health is None:
-            return True
-        if good:
-            return self._marked_down_at is None and self._misses == 0
-        return self._marked_down_at is not None and self._successes == 0
+        return self.first_that_matters(good, 0.0) is None
 
 
 def calls_to_trip(rule: CallRule, failed: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -81,15 +81,11 @@ class Pings:
 
     def _plan(self, now: float) -> None:
         """Wait for the ping that can change something, if there is one."""
-        self._timer = None
-        if self._health.settled(self._good):
+        sent = self._health.first_that_matters(self._good, self._next)
+        if sent is None:
+            self._timer = None
             return
-        every = self._rule.ping_every
-        count, not_before = self._health.next_change(self._good)
-        at = self._next + (count - 1) * every
-        if at < not_before:
-            at += math.ceil((not_before - at) / every) * every
-        wait = at + self._wait - now
+        wait = sent + self._wait - now
         self._timer = self._env.after(wait if wait > 0.0 else 0.0, self._known)
 
     def _known(self, timer: Timer) -> None:
@@ -101,12 +97,8 @@ class Pings:
 
     def _take_in(self, now: float) -> bool:
         """Take in what became of the pings sent so far; a miss is known after its timeout."""
-        changed = False
-        sent, wait, every, status = self._next, self._wait, self._rule.ping_every, self.status
-        observe = self._health.observe_ping
-        while sent + wait <= now:
-            changed = observe(status, sent + wait) or changed
-            sent += every
+        wait = self._wait
+        changed, sent = self._health.observe_pings(self.status, self._next, wait, now)
         self._next = sent
         if wait and sent <= now:
             self._late(sent + wait)

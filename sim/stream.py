@@ -236,11 +236,10 @@ class Stream:
         trunks = self.trunks
         code: int | None = 0
         if trunks is not None:
-            around = self.around
-            if trunks.dirty and around.forwards:
-                around.follow_trunks()
+            if trunks.dirty and self.around.forwards:
+                self.around.follow_trunks()
             trunks.dirty = False
-            code = trunks.number + around.number
+            code = trunks.number
         if not platform:
             code = None
         number, state = self._seen.get(code) or self._see(code)

@@ -37,9 +37,8 @@ class Surroundings:
         self._active: list[list[tuple[int, Incident]]] = [[] for _ in range(self._segments)]
         self.codes = [0] * (self._segments + len(tables.numbers) + (tables.devices is not None))
         radix = max(len(tables.faults), REGISTERING) + 1
+        # Their digits in `Trunks.number` stand above those of the trunks.
         self._weights = [trunks.numbers * radix**place for place in range(len(self.codes))]
-        self.number = 0
-        """All codes as digits of one number, above those of the trunks."""
         self._waiting: list[Timer | None] = [None] * len(tables.numbers)
         """Until calls that a home carrier does not deliver are forwarded."""
         self.forwards = any(number.forwards for number in tables.numbers)
@@ -71,7 +70,7 @@ class Surroundings:
         before = self.codes[place]
         if code != before:
             self.codes[place] = code
-            self.number += (code - before) * self._weights[place]
+            self._trunks.number += (code - before) * self._weights[place]
             self._trunks.dirty = True
 
     # ---- numbers

@@ -80,7 +80,7 @@ class Trunks:
             for trunk in range(count)
         ]
         self.number = 0
-        """The state of all trunks: their codes as digits, less what it is where all are nominal."""
+        """The state of all that calls meet: its codes as digits, less what it is where all is nominal."""
         self.numbers = radix**count
         """More than two of `number` can lie apart."""
         self.dirty = False
@@ -163,7 +163,7 @@ class Trunks:
     def refresh(self, number: int, now: float) -> None:
         """Bring the code of a trunk up to date."""
         trunk = self._trunks[number]
-        code = 2 * trunk.shown + (3 if trunk.health.up(now) else 2)
+        code = 2 * trunk.shown + (3 if now >= trunk.health.up_from else 2)
         if code != trunk.code:
             self.number += (code - trunk.code) * trunk.weight
             trunk.code = code

@@ -1,7 +1,5 @@
 """A trunk's health: pings that fail and come back, calls that fail, planned work."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,6 +93,20 @@ def test_what_is_settled_cannot_be_told_from_a_trunk_that_was_pinged_on(
         status = 200 if answer else None
         assert one.observe_ping(status, now) == other.observe_ping(status, now)
         now += 10.0
+
+
+@given(st.lists(st.booleans(), max_size=12), st.booleans(), st.integers(0, 12), st.sampled_from([0.0, 1.0]))
+def test_pings_in_a_row_are_taken_in_as_one_by_one(past, good, count, wait):
+    rule = HealthRule(10.0, 1.0, down_after=3, up_after=2, hold_down=45.0)
+    answers = [200 if answer else None for answer in past]
+    one, other = pinged(rule, *answers), pinged(rule, *answers)
+    status, first = 200 if good else None, 10.0 * len(past)
+    ends = [first + 10.0 * k + wait for k in range(count)]
+    changed = [one.observe_ping(status, end) for end in ends]
+    until = first + 10.0 * count + wait - 1.0
+    assert other.observe_pings(status, first, wait, until) == (any(changed), first + 10.0 * count)
+    assert one.up_from == other.up_from
+    assert all(one.next_change(kind) == other.next_change(kind) for kind in (True, False))
 
 
 @pytest.mark.parametrize("good", [True, False])
@@ -237,10 +249,10 @@ def test_the_draw_agrees_with_call_by_call(of_last, share, earlier, calls):
     rule = CallRule(of_last, share, 60.0)
     trunk = TrunkHealth(None, rule)
     before = [False] * of_last
-    for failed in earlier:
-        before = [False] * of_last if trunk.observe_call(failed, 0.0) else [*before, failed][1:]
-        trunk.out_until = -math.inf
-    one_by_one = next((k for k, failed in enumerate(calls) if trunk.observe_call(failed, 0.0)), -1)
+    for k, failed in enumerate(earlier):  # so far apart that it is back before the next
+        before = [False] * of_last if trunk.observe_call(failed, 100.0 * k) else [*before, failed][1:]
+    now = 100.0 * len(earlier)
+    one_by_one = next((k for k, failed in enumerate(calls) if trunk.observe_call(failed, now)), -1)
     rows = np.array([calls, calls], dtype=bool), np.array([before, [False] * of_last])
     assert calls_to_trip(rule, *rows)[0] == one_by_one
 
