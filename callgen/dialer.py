@@ -38,8 +38,8 @@ __all__ = ["SLOTS", "Dialer", "LiveCall", "LostByToolError", "SlotsExhaustedErro
 LOG = logging.getLogger(__name__)
 SLOTS = 4
 """Calls at once in a worker: a limit that is built into the wheel."""
-START = 20.0
-"""Seconds that a worker has to start."""
+START, START_EACH = 20.0, 1.0
+"""Seconds that a worker has to start, and how much more a pool has for each of its workers."""
 PORTS = 2 * SLOTS
 """RTP ports that a worker needs: one for RTP, one for RTCP of each call."""
 BEAT_EVERY = 1.25
@@ -133,7 +133,7 @@ class Workers:
         for index in range(self._count):
             self._start(index)
         try:
-            async with asyncio.timeout(START):
+            async with asyncio.timeout(START + START_EACH * self._count):
                 await asyncio.gather(*(worker.ready for worker in self._workers.values()))
         except BaseException:
             await self.__aexit__()

@@ -182,9 +182,7 @@ class Guard:
         """
         if not (0 <= seconds <= DAY and 0 <= ring <= DAY):
             raise ValueError(f"seconds(={seconds}) and ring(={ring}) must be between 0 and {DAY:.0f}")
-        dialled = numbers.e164(number, self._country)
-        if not dialled.startswith(self._allow):
-            raise RefusedError(Reason.NUMBER, number)
+        dialled = self.dialled(number)
         address = self._address(trunk_uri)
         if caller_id is not None and caller_id not in self._caller_ids:
             raise RefusedError(Reason.CALLER_ID, caller_id)
@@ -195,6 +193,13 @@ class Guard:
         trunk = trunk or address
         reserved = self._reserve(trunk, seconds, ring)
         return Permit(_MINT, Method.INVITE, f"sip:{dialled}@{address}", trunk, dialled, reserved, target)
+
+    def dialled(self, number: str) -> str:
+        """Give a number that may be called in E.164, and no leave for a call; raises RefusedError."""
+        dialled = numbers.e164(number, self._country)
+        if not dialled.startswith(self._allow):
+            raise RefusedError(Reason.NUMBER, number)
+        return dialled
 
     def ping(self, trunk_uri: str, target: str | None = None) -> Permit:
         """Give leave for one OPTIONS to a trunk itself, never to a number there; raises RefusedError."""

@@ -9,12 +9,9 @@ import multiprocessing
 import os
 import re
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Generic, TypeVar
 
 from callgen.messages import Stop
@@ -49,20 +46,6 @@ def _only_needed() -> Iterator[None]:
         os.environ.update(aside)
 
 
-@cache
-def _context(module: str) -> ForkServerContext | SpawnContext:
-    """Choose how processes start: not as forks of this one, whose threads and sockets they would share.
-
-    On Linux they are forks of a process that has imported the module and does nothing else: they start in a
-    tenth of the time, and share what it has in memory.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([module])
-    return context
-
-
 class Process(Generic[To, From]):
     """Runs `MODULE.run(pipe, settings)`, hears its messages, and learns of its death.
 
@@ -77,7 +60,8 @@ class Process(Generic[To, From]):
         self._died = died
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        context = _context(module)
+        # Started afresh: a fork of a process with threads may hang, and would share our sockets.
+        context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_enter, args=(module, theirs, settings), daemon=True)
         # Inherited, so that Ctrl-C during its start leaves no traceback.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from callsim.exits import Exit
-from callsim.plan import Plan, check_plan, is_plan
+from callsim.plan import Plan, check_plan, is_plan, load_plan
 from callsim.scenario import Scenario, check_files, json_schema, write_starter
 from sla.terms import Terms
 
@@ -17,7 +17,10 @@ def check(files: tuple[Path, ...]) -> Exit:
     """Say of each file that it is right, or all that is wrong with it."""
     code = Exit.MET
     for file in files:
-        problems = check_plan(file) if is_plan(file) else check_files([file])
+        plan = is_plan(file)
+        problems: list[object] = [*(check_plan(file) if plan else check_files([file]))]
+        if plan and not problems:
+            problems += _refused(file)
         for problem in problems:
             click.echo(problem, err=True)
         if problems:
@@ -25,6 +28,14 @@ def check(files: tuple[Path, ...]) -> Exit:
         else:
             click.echo(f"{file}: ok")
     return code
+
+
+def _refused(file: Path) -> list[str]:
+    """Say what the guard would refuse of a plan that is right otherwise."""
+    from callsim.live.refused import broken_caps, refused_numbers  # noqa: PLC0415 - slow to import
+
+    plan = load_plan(file)
+    return [f"{file}: {why}" for why in (*refused_numbers(plan), *broken_caps(plan))]
 
 
 def schema(*, terms: bool, plan: bool) -> Exit:

@@ -185,10 +185,13 @@ def test_channels_of_a_plan_are_shared(monkeypatch: pytest.MonkeyPatch, tmp_path
     plan = plan_of(
         alerts=[
             {**failing, "to": ["env:HOOK", "file:url.txt"]},
-            {**failing, "after": 5, "to": ["env:HOOK"], "command": ["page", "on call"]},
+            {**failing, "after": 5, "to": ["env:HOOK"], "command": ["sh", "on call"]},
         ]
     )
-    assert list(channels_of(plan, tmp_path)) == ["env:HOOK", "file:url.txt", "page 'on call'"]
+    assert list(channels_of(plan, tmp_path)) == ["env:HOOK", "file:url.txt", "sh 'on call'"]
+    nobody = {**failing, "command": ["no-such-program"]}
+    with pytest.raises(ChannelError, match="there is no program no-such-program"):
+        channels_of(plan_of(alerts=[nobody]), tmp_path)
 
 
 def test_secret_that_is_missing(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import multiprocessing.forkserver
 import os
 import sys
 from pathlib import Path
@@ -17,12 +16,6 @@ from callgen.messages import Answers, Beat, Endpoint, Ready
 from callgen.process import Process
 
 SOON = 30.0
-
-
-@pytest.fixture(autouse=True)
-def started_anew():
-    """Have no process from which others are forked: it has the environment and the stderr of its start."""
-    multiprocessing.forkserver._forkserver._stop()
 
 
 async def started(module, settings, died=lambda code: None):

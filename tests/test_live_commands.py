@@ -580,7 +580,10 @@ def test_a_load_that_the_guard_cuts_off_says_so(desk, rates):
     desk.script = [GOOD, REFUSED]
     ran = callsim("load", LAB, "--calls-per-second", 2, "--at-once", 2, "--for", "1s", "--quiet")
     assert ran.exit_code == 5
-    assert ran.stdout == "NOTE: the guard was the limit: '+12025550100': number not on the allow-list\n"
+    assert ran.stdout.splitlines()[0] == "Outcomes  1 answered (50.0 %), 1 refused by guard (50.0 %)"
+    assert ran.stdout.splitlines()[1:] == [
+        "NOTE: the guard was the limit: '+12025550100': number not on the allow-list"
+    ]
 
 
 def test_ctrl_c_ends_a_load_with_what_is_known(desk, rates):
@@ -654,3 +657,11 @@ def test_how_busy_the_machine_is_is_known_where_it_says_so():
     asyncio.run(look())
     assert (kept.busy is None) == (not Path("/proc/stat").exists())
     assert kept.busy is None or 0 <= kept.busy <= 1
+
+
+@pytest.mark.parametrize(
+    ("number", "why"), [("911", "emergency number"), ("hello", "not a full telephone number")]
+)
+def test_what_is_no_number_is_refused_in_the_lab_too(number, why):
+    ran = callsim("call", number, "--lab", "--talk", "1s")
+    assert (ran.exit_code, why in ran.stdout) == (5, True)

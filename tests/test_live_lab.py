@@ -64,7 +64,9 @@ def test_every_test_of_the_labs_plan_passes():
 def test_a_load_is_placed_and_rated():
     words = ("--calls-per-second", 4, "--at-once", 8, "--for", "2s", "--talk", "1s")
     ran = callsim("load", "--lab", *words, "--json", "-")
-    assert ran.exit_code == 0, ran.output
     told = json.loads(ran.stdout)
+    # A busy machine may place some late, which is then the verdict.
+    late = [note for note in told["limits"] if "s late" in note]
+    assert (ran.exit_code, told["limits"]) == ((3, late) if late else (0, [])), ran.output
     assert (told["placed"], told["outcomes"], told["statuses"]) == (8, {"answered": 8}, {"200": 8})
     assert (told["rates"]["asr"], told["rates"]["isa"]) == (100.0, 0.0)

@@ -132,3 +132,17 @@ def test_no_damage_to_a_plan_ends_in_a_traceback(folder):
             text = text[: spot.start(1)] + rng.choice(junk) + text[spot.end(1) :]
         for line in said(text):
             assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('allow: ["+120255501"]', 'allow: ["+1646"]', "tests.echo-number.to: '+12025550100': number not on"),
+        ("calls_per_day: 1200", "calls_per_day: 100", "calls_per_day: "),
+    ],
+)
+def test_check_says_what_the_guard_would_refuse(folder, old, new, why):
+    Path("bad.yaml").write_text(PLANS[1].read_text().replace(old, new))
+    ran = CliRunner().invoke(cli.main, ["check", "bad.yaml"])
+    assert ran.exit_code == 2
+    assert ran.stderr.startswith(f"bad.yaml: {why}")

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from callsim import figures, runs
 from callsim.agreements import assessing
@@ -18,9 +19,10 @@ from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.ledgers.from_probes import Measured, measured_of
 from callsim.plan import load_plan
-from callsim.reading.looking import look, month_of, sight_of
+from callsim.reading.looking import look, sight_of
 from callsim.store_command import opened
 from sla.assessment import Assessment, Customer
+from sla.terms import Terms
 
 PROVEN = "This is what the probes prove: each outage is as short as it must have been."
 
@@ -59,7 +61,7 @@ def judge_measured(
     runs.check_target(json)
     terms, plan = load_terms(terms_file), load_plan(source.plan)
     now = time.time() if now is None else now
-    start, end = month_of(plan, None, now) if span is None else instants(span, terms)
+    start, end = instants(_this_month(terms, now) if span is None else span, terms)
     if start >= now:
         raise CallsimError(f"{source.plan}: {_day(start)} is still to come")
     between = start, min(end, now)
@@ -79,6 +81,11 @@ def judge_measured(
     if _broken(shortest):
         return Exit.BREACHED
     return Exit.INCONCLUSIVE if _broken(longest) else Exit.MET
+
+
+def _this_month(terms: Terms, now: float) -> Span:
+    first = dt.datetime.fromtimestamp(now, ZoneInfo(terms.measured.timezone)).date().replace(day=1)
+    return first, (first + dt.timedelta(days=32)).replace(day=1)
 
 
 def _broken(made: Assessment) -> bool:
@@ -101,16 +108,13 @@ def _text(judged: _Judged, width: int, *, so_far: bool) -> str:
     due = f", {_credit(longest)}" if made.terms.credits else ""
     paragraphs = [
         PROVEN,
-        f"As long as they can have been, eligible availability is "
+        "As long as they can have been, and down whenever nothing is known, eligible availability is "
         f"{assessing.percent(longest.availability.eligible[0])}{due}.",
     ]
     if unknown := judged.measured.unknown_seconds:
         whole = judged.measured.shortest.end - judged.measured.shortest.start
         share = figures.significant(100.0 * unknown / whole)
-        paragraphs.append(
-            f"Nothing is known of {figures.plain_duration(unknown)} ({share} % of the time), "
-            "which is taken as up in both."
-        )
+        paragraphs.append(f"Nothing is known of {figures.plain_duration(unknown)} ({share} % of the time).")
     if so_far:
         paragraphs.append("The time is not over yet: it is judged as far as it has come.")
     told = "\n".join(textwrap.fill(text, width) for text in paragraphs)

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -160,4 +161,6 @@ def named(alert: Alert) -> dict[str, Reference | tuple[str, ...]]:
 def _channel(name: str, source: Reference | tuple[str, ...], folder: Path) -> Channel:
     if isinstance(source, Reference):
         return UrlChannel(name, read_secret(source, "alerts", folder))
+    if shutil.which(source[0]) is None:
+        raise ChannelError(f"alerts.command: there is no program {source[0]}")
     return CommandChannel(source)

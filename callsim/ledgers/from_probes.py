@@ -19,9 +19,9 @@ class Measured:
     shortest: Ledger
     """Outages as short as they must have been: what can be proven."""
     longest: Ledger
-    """Outages as long as they can have been."""
+    """Outages as long as they can have been, and whenever nothing is known."""
     unknown: Stretches
-    """When nothing is known; it is down in neither."""
+    """When nothing is known."""
 
     @property
     def unknown_seconds(self) -> float:
@@ -36,13 +36,20 @@ def measured_of(sight: Sight) -> Measured:
 
 def _ledger(sight: Sight, bound: Bound) -> Ledger:
     start, end = sight.span(bound)
+    noticed = np.array([outage.began_latest for outage in sight.outages], dtype=np.float64)
     parts = [without(Stretches(start[n : n + 1], end[n : n + 1]), sight.unknown) for n in range(len(start))]
+    if bound == "longest":
+        # Each stretch of which nothing is known may have been an outage of its own, noticed at its end.
+        unseen = sight.unknown
+        parts += [Stretches(unseen.start[n : n + 1], unseen.end[n : n + 1]) for n in range(len(unseen.start))]
+        noticed = np.concatenate((noticed, unseen.end))
     sizes = [len(part.start) for part in parts]
     number = np.repeat(np.arange(len(parts)), sizes)
-    noticed = np.array([outage.began_latest for outage in sight.outages], dtype=np.float64)
     begins, ends = (
         np.concatenate([np.empty(0), *(getattr(p, name) for p in parts)]) for name in ("start", "end")
     )
+    order = np.argsort(begins, kind="stable")
+    begins, ends, number = begins[order], ends[order], number[order]
     cause = (Cause(Blame.PROVIDER, sight.subject.name),)
     return Ledger(
         start=sight.since,

@@ -96,8 +96,9 @@ def probe(**options: Any) -> Exit:  # noqa: ANN401 - what the options add
 def load(rate: float, at_once: int, seconds: float, ramp: float | None, **options: Any) -> Exit:  # noqa: ANN401 - what the options add
     """Place calls over PLAN's trunks at a rate, whatever becomes of them, and say how they fared.
 
-    Ends with 0 when they were placed as asked, 3 when the tool rather than a carrier was the limit, 4 when
-    real calls cannot be placed here, 5 when the guard refuses, 130 when interrupted: then all are hung up.
+    Ends with 0 when they were placed as asked (what --at-once holds back is said), 3 when the tool rather
+    than a carrier was the limit, 4 when real calls cannot be placed here, 5 when the guard refuses, 130 when
+    interrupted: then all are hung up.
     """
     if seconds <= 0:
         raise click.UsageError("--for 0s is no time to place calls in")

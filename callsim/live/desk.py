@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -40,6 +41,7 @@ from callsim.live.setup import (
     require_live,
 )
 from callsim.plan.model import Plan
+from callsim.plan.values import NUMBER
 
 HELD = 32.0
 """Seconds for which a call that nobody answered holds its slot (Timer B, RFC 3261, 17.1.1.2)."""
@@ -222,11 +224,12 @@ async def in_lab(plan: Plan) -> AsyncIterator[Plan]:
 
 def lab_plan(number: str, at_once: int = 4, calls_per_day: int = 100) -> Plan:
     """Make the plan of calls to a lab that is not written anywhere: carriers that are tried in turn."""
+    allow = [number] if re.fullmatch(NUMBER, number) else []  # the guard says what is wrong with it
     return Plan.model_validate(
         {
             "name": "lab",
             "trunks": [{"carrier": name, "uri": f"sip:127.0.0.1:{n}"} for n, name in enumerate(LAB, 1)],
             "routing": {"order": "priority", "routes": list(LAB)},
-            "guard": {"allow": [number], "at_once": at_once, "calls_per_day": calls_per_day},
+            "guard": {"allow": allow, "at_once": at_once, "calls_per_day": calls_per_day},
         }
     )

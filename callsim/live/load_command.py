@@ -24,7 +24,7 @@ from callsim.live import desk as desks
 from callsim.live.call_command import LAB_NUMBER, open_desk, over_of
 from callsim.live.desk import CallJson, Desk, Errand
 from callsim.live.errors import GuardedError
-from callsim.live.load_report import Tally, limits, offered, rows, table
+from callsim.live.load_report import Tally, limits, offered, outcome_row, rows, table
 from callsim.live.probe_command import on_interrupt
 from callsim.live.record_file import record_file
 from callsim.live.setup import caps_of, require_live, routing_of
@@ -77,9 +77,8 @@ def _tell(plan: Plan, options: LoadOptions, tally: Tally, kept: Kept, *, interru
     found = limits(tally, kept, options.shape)
     if options.json != "-":
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        told = [] if options.quiet else list(rows(tally, kept))
-        if told or found:
-            click.echo(table(told, found, columns))
+        told = [outcome_row(tally, kept)] if options.quiet else list(rows(tally, kept))
+        click.echo(table(told, found, columns))
         if interrupted:
             click.echo(f"PARTIAL: interrupted, {kept.placed - sum(tally.outcomes.values())} calls hung up")
     if options.json is not None:

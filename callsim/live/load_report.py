@@ -109,8 +109,7 @@ def rows(tally: Tally, kept: Kept) -> Iterator[tuple[str, str]]:
     yield "Calls", f"{kept.placed:,} placed, {over:,} over, {kept.on_the_line:,} on the line{held}"
     if not over:
         return
-    named = [(count, name.replace("_", " ")) for name, count in tally.outcomes.most_common()]
-    yield "Outcomes", ", ".join(f"{count:,} {name} ({100 * count / over:.1f} %)" for count, name in named)
+    yield outcome_row(tally, kept)
     yield "Final statuses", _written(tally.statuses)
     if len(tally.trunks) > 1:
         for trunk in sorted(tally.trunks):
@@ -125,6 +124,14 @@ def rows(tally: Tally, kept: Kept) -> Iterator[tuple[str, str]]:
         mean, most = (plain_percent(round(x, 5)) for x in (float(np.mean(tally.losses)), max(tally.losses)))
         yield "Loss", f"{mean} on average, {most} at most"
         yield "Packets", ", ".join(f"{tally.packets[name]:,} {name}" for name in PACKETS)
+
+
+def outcome_row(tally: Tally, kept: Kept) -> tuple[str, str]:
+    """Give the row that says how calls came out."""
+    over = sum(tally.outcomes.values())
+    named = [(count, name.replace("_", " ")) for name, count in tally.outcomes.most_common()]
+    told = ", ".join(f"{count:,} {name} ({100 * count / over:.1f} %)" for count, name in named)
+    return "Outcomes", told or f"none yet of {kept.placed:,} calls"
 
 
 def _written(statuses: Counter[int]) -> str:

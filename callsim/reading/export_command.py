@@ -77,6 +77,8 @@ def _outages(store: Store, plan: Plan, since: float, until: float) -> Iterator[O
     seen = look(store, plan, since, until).seen
     for sight in seen.whole.values():
         yield from _told(None, sight)
+    if len(seen.by_location) == 1:
+        return  # it is all that there is
     for location, sights in seen.by_location.items():
         for sight in sights.values():
             yield from _told(location, sight)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from callgen.preflight import preflight
 from callsim.errors import CallsimError
-from callsim.live.errors import GuardedError
-from callsim.live.probing import legs_of, planned
-from callsim.live.setup import caps_of, require_listening
+from callsim.live.refused import refuse
+from callsim.live.setup import require_listening
 from callsim.plan import Plan, load_plan
 from callsim.watching.watcher import Watcher
 from documents.words import unknown
@@ -45,8 +42,8 @@ class PlanFile:
     def read(self) -> Plan:
         """Read it, with the tests alone that are to be watched; raises CallsimError, click.UsageError.
 
-        NotLiveError where it needs what is not installed, GuardedError, with the arithmetic, where their
-        schedule could break the plan's caps.
+        NotLiveError where it needs what is not installed, GuardedError where the guard would
+        refuse a number, or their schedule could break the plan's caps.
         """
         from callsim.alerting.channels import channels_of  # noqa: PLC0415 - heavy
 
@@ -59,12 +56,7 @@ class PlanFile:
             require_listening()
         if plan.alerts:
             channels_of(plan, self.path.parent)
-        caps = caps_of(plan)
-        legs = legs_of(plan, plan.tests)
-        excess = preflight(list(planned(plan, legs, caps, once=False)), caps, time.time())
-        if excess:
-            lines = "\n".join(f"  {one.words}" for one in excess)
-            raise GuardedError(f"refused before the first call: {plan.name} could break its caps\n{lines}")
+        refuse(plan)
         return plan
 
 

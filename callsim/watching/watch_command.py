@@ -17,6 +17,7 @@ from callgen.counters import Counters
 from callgen.pings import Answered
 from callsim.errors import CallsimError
 from callsim.exits import Exit
+from callsim.figures import significant
 from callsim.live.desk import CallJson, Desk, desk_of, in_lab
 from callsim.live.inbound import call_us
 from callsim.live.left import take_left
@@ -270,7 +271,7 @@ class _Prober:
             legs = len(watcher.lanes)
             _say(
                 f"watching {self.plan.name} from {self.location}: {legs} leg{'s' if legs > 1 else ''}, "
-                f"{pace_of([lane.leg for lane in watcher.lanes]):.3g} probes an hour; Ctrl-C ends"
+                f"{significant(pace_of([lane.leg for lane in watcher.lanes]))} probes an hour; Ctrl-C ends"
             )
         self.beside += [
             asyncio.create_task(keep_reloading(watcher, self.file, asked)),

@@ -104,7 +104,9 @@ def check(connection: sa.Connection) -> list[str]:
 
 
 def backup(engine: sa.Engine, name: str, target: Path) -> None:
-    """Copy a SQLite store as it is at one instant into a file, while others write."""
+    """Copy a SQLite store as it is at one instant into a new file, while others write."""
+    if target.exists():
+        raise StoreError(f"{target}: is there already; name another file, or delete it first")
     if engine.dialect.name != "sqlite":
         url = engine.url
         where = f"--host={url.host} " * bool(url.host) + f"--username={url.username} " * bool(url.username)
