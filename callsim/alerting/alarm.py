@@ -54,9 +54,11 @@ class Alarm:
         With what has begun is told what else is bad, if not often enough for a message of its own: where all
         trunks fail at once, each comes to its last failure at another time.
         """
-        if not self.group.pending or not self.group.ready(
-            now, quiet=self.alert.quiet is not None and quiet()
-        ):
+        if not self.group.pending:
+            return []
+        all_bad = len(self.trackers) > 1 and all(tracker.failing for tracker in self.trackers.values())
+        quietly = self.alert.quiet is not None and quiet()
+        if not self.group.ready(now, quiet=quietly, all_bad=all_bad):
             return []
         pending = self.group.pending
         others = [tracker for tracker in self.trackers.values() if tracker.subject not in pending]

@@ -1,9 +1,10 @@
 """Which changes go into one message, at what time.
 
 A first change waits a moment for others, that all trunks of a carrier come in one message. After a message
-there is none for some minutes, and what comes meanwhile goes into the next. A subject alone causes no more
-than two messages in an hour, its failure with its recovery; when it flaps, the rest is summed up in the next
-one. In quiet hours nothing is sent; what is still so at their end is told then.
+there is none for some minutes, and what comes meanwhile goes into the next; but a failure that has come to be
+one of all subjects does not wait. A subject alone causes no more than two messages in an hour, its failure
+with its recovery; when it flaps, the rest is summed up in the next one. In quiet hours nothing is sent; what
+is still so at their end is told then.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class Group:
         item.began += not change.over
         item.ended += change.over
 
-    def ready(self, now: float, *, quiet: bool) -> bool:
-        """Whether there is a message to send."""
+    def ready(self, now: float, *, quiet: bool, all_bad: bool = False) -> bool:
+        """Whether there is a message to send; `all_bad`: every subject there is fails."""
         if quiet:
             self.hushed = self.hushed or bool(self.pending)
             return False
@@ -78,7 +79,12 @@ class Group:
                 subject: item for subject, item in self.pending.items() if item.closes or item.episode.still
             }
         self._put_back(now)
-        if not self.pending or now < self.since + WAIT or (self.last is not None and now < self.last + GAP):
+        if not self.pending or now < self.since + WAIT:
+            return False
+        widens = all_bad and any(
+            item.episode.still and subject not in self.open for subject, item in self.pending.items()
+        )
+        if self.last is not None and now < self.last + (WAIT if widens else GAP):
             return False
         self.told = {
             subject: recent
