@@ -196,6 +196,10 @@ def test_faults_are_switched_by_a_file_and_by_hand(running):
 
 @pytest.mark.parametrize("names", [(), ("a", "b", "a")])
 def test_carriers_have_names_of_their_own(names):
+    with pytest.raises(NotInTheLabError, match="'at lantic' is no carrier's name"):
+        lab(("at lantic",))
+    with pytest.raises(NotInTheLabError, match="ports below 1024 are never called"):
+        lab(("a",), first_port=80)
     with pytest.raises(NotInTheLabError, match="a lab has carriers with names of their own"):
         lab(names)
 

@@ -156,7 +156,7 @@ def test_a_call_is_told_on_one_screen(desk):
             REFUSED,
             5,
             "REFUSED BY THE GUARD: +12025550100, '+12025550100': number not on the allow-list; "
-            "nothing more was sent",
+            "nothing was sent",
         ),
         (
             LOST,

@@ -42,6 +42,8 @@ def headline(call: Call) -> str:
     if call["q850_cause"] is not None:
         text += f" (Q.850 cause {call['q850_cause']})"
     meaning = MEANINGS.get(call["outcome"])
+    if call["outcome"] == "refused_by_guard" and last is None:
+        meaning = "nothing was sent"
     return f"{text}; {meaning}" if meaning else text
 
 

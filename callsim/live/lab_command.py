@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import threading
 import time
@@ -18,7 +19,9 @@ from callgen.messages import Answers
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.live.lab_faults import FORMS, read_order, write_fault
+from documents.values import NAME
 
+LOWEST_PORT = 1024
 LOOK_EVERY = 0.2
 """Seconds from one look at the file of faults to the next."""
 
@@ -45,6 +48,10 @@ def lab(
     """
     if len(set(carriers)) < len(carriers) or not carriers:
         raise NotInTheLabError(f"a lab has carriers with names of their own, not '{','.join(carriers)}'")
+    if strange := [name for name in carriers if not re.fullmatch(NAME, name)]:
+        raise NotInTheLabError(f"'{strange[0]}' is no carrier's name; write letters, digits, - and _")
+    if 0 < first_port < LOWEST_PORT:
+        raise NotInTheLabError(f"--port {first_port}: ports below {LOWEST_PORT} are never called")
     try:
         asyncio.run(_Lab(carriers, faults).run(answers, channels, first_port, seed))
     except KeyboardInterrupt:
