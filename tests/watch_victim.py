@@ -154,7 +154,9 @@ def left(folder):
         troubles = store.check()
     committed = (folder / "committed").read_text().split()
     ids = Counter(call.probe for call in calls)
-    slots = Counter((entry.over, round(entry.due_at, 3)) for entry in [*calls, *missed])
+    # A slot that the guard refused is a miss; what was tried of it is kept, and counts for nothing.
+    counting = [call for call in calls if call.last]
+    slots = Counter((entry.over, round(entry.due_at, 3)) for entry in [*counting, *missed])
     holes = 0
     for lane in lanes_of(made, time.time()):
         over = lane.leg.over
