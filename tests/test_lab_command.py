@@ -115,11 +115,14 @@ def test_an_order_is_a_line(line, order):
 # ---- while it runs
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from callsim.live.lab_command import lab
 
 if __name__ == "__main__":
+    # Shells have what they run in the background ignore it, and that is handed down.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(lab(("atlantic", "boreal"), faults=Path(sys.argv[1])))
 """
 
