@@ -16,7 +16,8 @@ HOST = "127.0.0.1"
 class NameServer(asyncio.DatagramProtocol):
     """Answers from `records`, (name, type) to (ttl, values); a name that no record has does not exist.
 
-    `codes` has response codes for names, or None for silence. `asked` is what was asked, in order.
+    `codes` has response codes for names, or None for silence. `asked` is what was asked, in order. Values are
+    answered as they are listed, not shuffled as dnspython would.
     """
 
     def __init__(self, records=(), codes=()):
@@ -53,7 +54,7 @@ class NameServer(asyncio.DatagramProtocol):
             (name,) = self._answer(response, name, "CNAME")
         if (name, kind) in self.records:
             self._answer(response, name, kind)
-        self.transport.sendto(response.to_wire(), peer)
+        self.transport.sendto(response.to_wire(want_shuffle=False), peer)
 
     def _answer(self, response, name, kind):
         ttl, values = self.records[name, kind]
