@@ -38,7 +38,7 @@ def test_wheel_holds_the_packages_and_nothing_else(unpacked: Path) -> None:
         path.relative_to(ROOT)
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".typed", ".yaml"}
+        if path.suffix in {".py", ".typed", ".yaml", ".j2"}
     }
     assert {path.relative_to(unpacked) for p in PACKAGES for path in (unpacked / p).rglob("*.*")} == sources
     assert {Path(package) / "py.typed" for package in PACKAGES} <= sources
