@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
@@ -52,6 +52,14 @@ class Probes:
         """Keep these probes."""
         kept = {f.name: getattr(self, f.name)[which] for f in fields(self) if f.name not in ("of", "steady")}
         return replace(self, **kept)
+
+    def only(self, legs: Container[Series]) -> Probes:
+        """Keep those of these legs."""
+        known = np.array([series in legs for series in self.of], dtype=np.bool_)
+        kept = self.rows(known[self.series])
+        number = (np.cumsum(known) - 1).astype(np.int32)
+        of = tuple(series for series in self.of if series in legs)
+        return replace(kept, of=of, series=number[kept.series])
 
 
 def joined(parts: Sequence[Probes]) -> Probes:

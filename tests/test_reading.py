@@ -253,6 +253,18 @@ def test_strips_show_what_probes_said(store, tmp_path):
     assert one.strip == " " * 8 + "." * 36 + "!.xx"
 
 
+def test_legs_that_the_plan_has_no_more_are_passed_over(store, tmp_path):
+    fill(
+        store,
+        probed("atlantic/1", NOW - 7200.0, NOW, [(NOW - 3600.0, NOW - 3000.0)]),
+        probed("boreal/1", NOW - 7200.0, NOW, [(NOW - 5000.0, NOW)]),
+    )
+    whole, less = (load_plan(written(tmp_path, "plan.yaml", text)) for text in (PLAN, ONE_TRUNK))
+    sights = [look(store, plan, MONTH, NOW).seen.whole["atlantic/1"] for plan in (whole, less)]
+    assert [vars(outage) for outage in sights[0].outages] == [vars(outage) for outage in sights[1].outages]
+    assert len(sights[1].outages) == 1
+
+
 def test_hours_that_are_steady_are_not_read_and_what_is_found_is_the_same(store, tmp_path):
     plan, rng = load_plan(written(tmp_path, "plan.yaml", PLAN)), np.random.default_rng(8)
     for location in ("berlin", "oslo"):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, Union, get_args, get_origin, get_type_hints
 
 from callsim.errors import CallsimError, WriteError
-from callsim.runs import writing
+from callsim.writing import writing
 
 Format = Literal["csv", "parquet", "json"]
 Row = Mapping[str, Any]

@@ -63,7 +63,8 @@ def look(store: Store, plan: Plan, since: float, until: float, whole_from: float
     whole = min(until, whole_from)
     steady = steady_hours(store.hours(plan.name, before, whole), plan, locations, misses)
     probes = _beside(store, plan, locations, (before, until), steady)
-    probes = probes.rows(probes.ended <= until)
+    # A store knows legs, too, that the plan has no more.
+    probes = probes.rows(probes.ended <= until).only(reaches)
     missed: Counter[str] = Counter()
     for _, due, why, count in rows:
         missed[why] += count if due >= since else 0

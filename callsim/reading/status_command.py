@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from callsim import runs
-from callsim.commands import answer_width, say
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.plan import load_plan
@@ -18,6 +16,8 @@ from callsim.reading.standing import blind, standings
 from callsim.reading.status_view import Status, terminal, to_json
 from callsim.report import columns
 from callsim.store_command import opened
+from callsim.terminal import answer_width, say
+from callsim.writing import check_target, write_json
 from results.store.store import Store
 
 Month = tuple[dt.date, dt.date]
@@ -31,7 +31,7 @@ def show(
     now: float | None = None,
 ) -> Exit:
     """Print a plan's state; BREACHED where the service breaks its promise for certain."""
-    runs.check_target(json)
+    check_target(json)
     now = time.time() if now is None else now
     with opened(store) as open_store:
         if plan is None:
@@ -43,7 +43,7 @@ def show(
     if json != "-":
         say(terminal(status, answer_width()))
     if json is not None:
-        runs.write_json(json, to_json(status))
+        write_json(json, to_json(status))
     return Exit.BREACHED if status.breached else Exit.MET
 
 

@@ -29,7 +29,7 @@ def row_of(entry: Entry) -> Row:
 def entry_of(kind: type[AnyEntry], row: Mapping[Any, Any]) -> AnyEntry:
     """Read an entry back from its row."""
     values = dict(row)
-    for name in json_fields(kind):
+    for name in _AS_JSON[kind]:
         if values[name] is not None:
             values[name] = json.loads(values[name])
     if kind is Trace:
@@ -98,3 +98,4 @@ def _finite(value: float | None) -> float | None:
 
 
 _PLANS = {kind: _plan(kind) for kind in KINDS}
+_AS_JSON = {kind: json_fields(kind) for kind in KINDS}
