@@ -15,7 +15,7 @@ from callsim.build import build
 from callsim.call_files import write_calls
 from callsim.placed import place
 from callsim.result import unavailability
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from callsim.study import Goal, run_study
 from sim import place_calls
 

@@ -20,7 +20,7 @@ from rows import FIVE_NINES, ROOT, ROUNDS, Row, Rows, in_turns
 from callsim.agreements.accounts import agreements_of
 from callsim.agreements.reckoner import LedgerReckoner, reckoner_of
 from callsim.build import build
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from callsim.study import Goal, run_study
 from sim import Tables
 

@@ -9,7 +9,10 @@ import click
 
 from callsim.exits import Exit
 from callsim.plan import Plan, check_plan, is_plan, load_plan
-from callsim.scenario import Scenario, check_files, json_schema, write_starter
+from callsim.scenario.load import check_files
+from callsim.scenario.model import Scenario
+from callsim.scenario.schema import json_schema
+from callsim.scenario.starter import write_starter
 from sla.terms import Terms
 
 

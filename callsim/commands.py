@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,9 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from callsim import call_files, placed_report, report, runs, side_by_side
+from callsim.agreements.uncertainty import uncertain_in
 from callsim.api import load, simulate
 from callsim.comparison import Comparison
 from callsim.comparison import compare as compare_all
@@ -29,10 +26,9 @@ from callsim.result import Result
 from callsim.scenario.model import Scenario
 from callsim.stored_runs import storing
 from callsim.study import NothingSimulatedError
+from callsim.terminal import answer_width, say
+from callsim.writing import check_target, json_text, write_json, write_whole, writing
 from sla.crediting import GapError
-
-COLOURS = {"MET": "green", "BREACHED": "red", "INCONCLUSIVE": "yellow"}
-WIDEST = 120
 
 
 @dataclass(frozen=True)
@@ -61,14 +57,17 @@ def run(
     max_time: float | None,
     junit_file: str | None,
     store: str | None = None,
+    uncertain: Path | None = None,
 ) -> Exit:
     """Simulate one scenario, print its answer, write its folder, and keep it in a store if one is named."""
     started = datetime.now(UTC)
     scenario = load(path, options.overrides)
+    if uncertain is not None:
+        uncertain_in(scenario, uncertain)
     for target in (options.json, junit_file):
-        runs.check_target(target)
+        check_target(target)
     with storing(store) as write, runs.draft(options.out, scenario.name) as folder:
-        result = _simulate(scenario, options, precision, max_time)
+        result = _simulate(scenario, options, precision, max_time, uncertain)
         if options.json != "-":
             say(_answer(result, options.quiet))
         timing = {
@@ -82,9 +81,9 @@ def run(
         kept = folder.keep(started.astimezone())
         write(path, options.overrides, result, started)
     if options.json is not None:
-        runs.write_json(options.json, {**result.to_json(), "wall_s": result.study.wall_s})
+        write_json(options.json, {**result.to_json(), "wall_s": result.study.wall_s})
     if junit_file is not None:
-        runs.write_whole(Path(junit_file), junit(result))
+        write_whole(Path(junit_file), junit(result))
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
     return result.exit_code
@@ -101,7 +100,7 @@ def run_calls(
     """Place every call of a scenario, print what was counted beside what is expected, write its folder."""
     started = datetime.now(UTC)
     scenario = load(path, options.overrides)
-    runs.check_target(options.json)
+    check_target(options.json)
     if parquet:
         call_files.check_parquet()
     with runs.draft(options.out, f"{scenario.name}-calls") as folder:
@@ -115,22 +114,26 @@ def run_calls(
             "jobs": options.jobs,
             "python": platform.python_version(),
         }
-        with runs.writing(options.out):
+        with writing(options.out):
             for name, data in (("result", placed.to_json()), ("timing", timing)):
-                (folder.path / f"{name}.json").write_text(runs.json_text(data), encoding="utf-8")
+                (folder.path / f"{name}.json").write_text(json_text(data), encoding="utf-8")
             for number, calls in enumerate(placed.calls):
                 zone = placed.tables.zone
                 call_files.write_calls(folder.path / "calls", zone, number, calls, parquet=parquet)
         kept = folder.keep(started.astimezone())
     if options.json is not None:
-        runs.write_json(options.json, {**placed.to_json(), "wall_s": placed.wall_s})
+        write_json(options.json, {**placed.to_json(), "wall_s": placed.wall_s})
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
     return Exit.INTERRUPTED if placed.partial else Exit.MET
 
 
 def _simulate(
-    scenario: Scenario, options: RunOptions, precision: float | None, max_time: float | None
+    scenario: Scenario,
+    options: RunOptions,
+    precision: float | None,
+    max_time: float | None,
+    uncertain: Path | None,
 ) -> Result:
     with shown(scenario.name) as progress, stopped():
         return simulate(
@@ -140,6 +143,7 @@ def _simulate(
             jobs=options.jobs,
             precision=precision,
             max_time=max_time,
+            parameters_uncertain=uncertain,
             progress=progress,
         )
 
@@ -156,11 +160,6 @@ def stopped() -> Iterator[None]:
         raise CallsimError(str(error)) from None
 
 
-def answer_width() -> int:
-    """Columns of an answer: those of the terminal, within reason."""
-    return min(shutil.get_terminal_size((80, 40)).columns, WIDEST)
-
-
 def _answer(result: Result, quiet: bool) -> str:
     if quiet:
         return report.verdict_line(result)
@@ -173,30 +172,22 @@ def _answer(result: Result, quiet: bool) -> str:
     return report.terminal(result, answer_width(), height, blocks)
 
 
-def say(text: str) -> None:
-    """Print an answer; verdicts have colours on a terminal, unless NO_COLOR is set."""
-    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
-    if not plain:
-        text = re.sub("|".join(COLOURS), lambda m: click.style(m[0], fg=COLOURS[m[0]], bold=True), text)
-    click.echo(text)
-
-
 def compare(paths: tuple[Path, ...], options: RunOptions) -> Exit:
     """Simulate scenarios with common random numbers, print how they differ from the first."""
-    runs.check_target(options.json)
+    check_target(options.json)
     scenarios = load_all((path, options.overrides) for path in paths)
     names = [str(path) for path in paths] if len({s.name for s in scenarios}) < len(paths) else None
     compared = _compare(scenarios, names, options)
     if options.json != "-":
         say(_verdicts(compared) if options.quiet else side_by_side.comparison(compared, answer_width()))
     if options.json is not None:
-        runs.write_json(options.json, compared.to_json())
+        write_json(options.json, compared.to_json())
     return _worst(compared)
 
 
 def sweep(path: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], options: RunOptions) -> Exit:
     """Simulate a scenario with every combination of values, print a row each, plot the downtime."""
-    runs.check_target(options.json)
+    check_target(options.json)
     combinations = list(itertools.product(*(values for _, values in vary)))
     paths = [name for name, _ in vary]
     given = [[f"{p}={v}" for p, v in zip(paths, values, strict=True)] for values in combinations]
@@ -205,15 +196,15 @@ def sweep(path: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], options: Ru
         compared = _compare(scenarios, [", ".join(values) for values in combinations], options)
         if options.json != "-":
             say(_verdicts(compared) if options.quiet else side_by_side.sweep(compared, paths, answer_width()))
-        with runs.writing(options.out):
-            (folder.path / "sweep.json").write_text(runs.json_text(compared.to_json()), encoding="utf-8")
+        with writing(options.out):
+            (folder.path / "sweep.json").write_text(json_text(compared.to_json()), encoding="utf-8")
             from callsim.plots import save  # noqa: PLC0415 - matplotlib is slow to import
             from callsim.sweeps import sweep_plot  # noqa: PLC0415
 
             save(sweep_plot(compared, paths, combinations[: len(compared.results)]), folder.path / "sweep")
         kept = folder.keep(datetime.now().astimezone())
     if options.json is not None:
-        runs.write_json(options.json, compared.to_json())
+        write_json(options.json, compared.to_json())
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
     return _worst(compared)

@@ -11,7 +11,7 @@ import numpy as np
 
 from callsim.api import load, simulate
 from callsim.result import Result, resampling
-from callsim.scenario import Scenario
+from callsim.scenario.model import Scenario
 from callsim.study import NothingSimulatedError, Progress
 from results.estimates import Estimate
 from results.hearing import SCALES

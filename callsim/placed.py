@@ -230,7 +230,7 @@ class Placed:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON contract, counted from calls; what calls do not tell is null."""
         from callsim import __version__  # noqa: PLC0415 - the package imports this module
-        from callsim.scenario import scenario_hash  # noqa: PLC0415
+        from callsim.scenario.load import scenario_hash  # noqa: PLC0415
 
         found = self.figures()
         down = unavailability(self.expected, self.seed, self.scenario.simulation.confidence)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
-import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from callsim.errors import WriteError
 from callsim.ledgers.outage_csv import outages_text
 from callsim.ledgers.own_path import with_own_path
 from callsim.ledgers.plan import plan_of
@@ -25,6 +21,11 @@ from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
 from callsim.result import Result
 from callsim.scenario.companions import companions
+from callsim.writing import check_target as check_target
+from callsim.writing import json_text as json_text
+from callsim.writing import write_json as write_json
+from callsim.writing import write_whole as write_whole
+from callsim.writing import writing as writing
 from results.ledger_file import ledger_text
 
 
@@ -57,56 +58,6 @@ def draft(out: Path, name: str) -> Iterator[Draft]:
         yield made
     finally:
         shutil.rmtree(made.path, ignore_errors=True)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a file or folder into a WriteError."""
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise WriteError(f"{path}: cannot be written: {reason}") from None
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: under a temporary name first, unless it is a pipe or a device."""
-    with writing(path):
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-            path.write_bytes(data)
-            return
-        if path.is_dir():
-            raise WriteError(f"{path}: cannot be written: is a directory")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def json_text(data: object) -> str:
-    """Write JSON as `result.json` has it."""
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_json(target: str, data: object) -> None:
-    """Write JSON to a file, or to stdout where the target is `-`."""
-    if target == "-":
-        sys.stdout.write(json_text(data))
-    else:
-        write_whole(Path(target), json_text(data).encode())
-
-
-def check_target(target: str | None) -> None:
-    """Raise WriteError where a file could not be written, before a long run rather than after it."""
-    if target in (None, "-"):
-        return
-    folder = Path(target).parent
-    if not folder.is_dir():
-        raise WriteError(f"{target}: cannot be written: there is no folder {folder}")
-    if Path(target).is_dir():
-        raise WriteError(f"{target}: cannot be written: is a directory")
 
 
 def write_run(

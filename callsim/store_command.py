@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from callsim import runs
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.figures import plain_duration
 from callsim.plan import load_plan
 from callsim.watching.state import state_folder
+from callsim.writing import check_target, write_json
 from results.store import erasing, moving
 from results.store.errors import StoreError
 from results.store.opening import open_store
@@ -50,12 +50,12 @@ def plainly() -> Iterator[None]:
 
 def info(url: str | None, json: str | None) -> Exit:
     """Say what a store has."""
-    runs.check_target(json)
+    check_target(json)
     with opened(url) as store:
         found = store.info()
         name = store.name
     if json is not None:
-        runs.write_json(json, {"format": FORMAT, "store": name, **asdict(found)})
+        write_json(json, {"format": FORMAT, "store": name, **asdict(found)})
     if json != "-":
         click.echo(_told(name, found, time.time()))
     return Exit.MET
@@ -111,7 +111,7 @@ def move(source_url: str, target_url: str) -> Exit:
 
 def backup(file: Path, url: str | None) -> Exit:
     """Copy a SQLite store into a file."""
-    runs.check_target(str(file))
+    check_target(str(file))
     with opened(url) as store:
         store.backup(file)
         click.echo(f"{store.name} is in {file}: {_size(file.stat().st_size)}")

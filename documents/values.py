@@ -36,7 +36,12 @@ class Model(BaseModel):
     """A mapping of the scenario: no other keys, no conversions, no change once read."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        defer_build=True,  # half a second of every start, for models of which most commands use few
     )
 
 

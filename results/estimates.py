@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes half a second to import
 
 from results.timeline import Floats
 
@@ -20,7 +21,7 @@ BLOCKS = 1000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with what the simulation's noise leaves open.
+    """A value with what the simulation's noise leaves open, and uncertain parameters where these are drawn.
 
     [`low`, `high`] is the two-sided interval at `confidence`, None where there is too little behind
     the value. `lower` and `upper` are one-sided bounds, each by itself at `confidence`; None where the
@@ -34,11 +35,15 @@ class Estimate:
     count: int
     lower: float | None = None
     upper: float | None = None
+    noise: tuple[float, float] | None = None
+    """The interval of the simulation's noise alone, where [`low`, `high`] covers more."""
 
-    def to_json(self) -> dict[str, float | int | None]:
+    def to_json(self) -> dict[str, Any]:
         """Return what `result.json` holds; the one-sided bounds stand in only where there is no interval."""
-        shown = {"value": self.value, "low": self.low, "high": self.high}
+        shown: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high}
         shown |= {"confidence": self.confidence, "count": self.count}
+        if self.noise is not None:
+            shown |= {"noise": dict(zip(("low", "high"), self.noise, strict=True))}
         if self.low is None:
             shown |= {"at_least": self.lower, "at_most": self.upper}
         return shown
@@ -53,7 +58,11 @@ class Estimate:
         if factor < 0:
             ends = (self.high, self.low, self.upper, self.lower)
         low, high, lower, upper = map(move, ends)
-        return Estimate(move(self.value), low, high, self.confidence, self.count, lower, upper)
+        noise = None
+        if self.noise is not None:
+            one, other = sorted(offset + factor * x for x in self.noise)
+            noise = one, other
+        return Estimate(move(self.value), low, high, self.confidence, self.count, lower, upper, noise)
 
     def inverse(self) -> Estimate:
         """Return the estimate of one over this (not negative); one over zero is open: None."""
@@ -63,7 +72,10 @@ class Estimate:
 
         low, high = (turn(self.high), turn(self.low)) if self.low else (None, None)
         value, lower, upper = turn(self.value), turn(self.upper), turn(self.lower)
-        return Estimate(value, low, high, self.confidence, self.count, lower, upper)
+        noise = None
+        if self.noise is not None and min(self.noise) > 0:
+            noise = 1.0 / self.noise[1], 1.0 / self.noise[0]
+        return Estimate(value, low, high, self.confidence, self.count, lower, upper, noise)
 
 
 def share(kept: int, of: int, confidence: float = 0.95) -> Estimate:
@@ -74,8 +86,8 @@ def share(kept: int, of: int, confidence: float = 0.95) -> Estimate:
         return Estimate(None, None, None, confidence, 0)
 
     def bounds(risk: float) -> tuple[float, float]:
-        low = float(stats.beta.ppf(risk, kept, of - kept + 1)) if kept else 0.0
-        high = float(stats.beta.ppf(1 - risk, kept + 1, of - kept)) if kept < of else 1.0
+        low = float(special.betaincinv(kept, of - kept + 1, risk)) if kept else 0.0
+        high = float(special.betaincinv(kept + 1, of - kept, 1 - risk)) if kept < of else 1.0
         return low, high
 
     lower, upper = bounds(1 - confidence)
@@ -203,8 +215,8 @@ def _linearise(columns: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 def _bounds_of_count(count: int, confidence: float) -> tuple[float, float]:
     """Return one-sided bounds of the mean of a Poisson count (Garwood 1936)."""
-    lower = float(stats.chi2.ppf(1 - confidence, 2 * count)) / 2 if count else 0.0
-    return lower, float(stats.chi2.ppf(confidence, 2 * count + 2)) / 2
+    lower = float(special.gammaincinv(count, 1 - confidence)) if count else 0.0
+    return lower, float(special.gammaincinv(count + 1, confidence))
 
 
 def _bounds_of_sum(count: int, confidence: float) -> tuple[float, float | None]:
@@ -216,5 +228,5 @@ def _bounds_of_sum(count: int, confidence: float) -> tuple[float, float | None]:
     """
     if not count:
         return 0.0, None
-    lower = count * float(stats.f.ppf(1 - confidence, 2 * count, 2 * count))
-    return lower, (count + 1) * float(stats.f.ppf(confidence, 2 * count + 2, 2 * count))
+    lower = count * float(special.fdtri(2 * count, 2 * count, 1 - confidence))
+    return lower, (count + 1) * float(special.fdtri(2 * count + 2, 2 * count, confidence))

@@ -6,7 +6,7 @@ from pathlib import Path
 from callsim.build import build
 from callsim.ledgers.plan import plan_of
 from callsim.ledgers.stream import ledger_of
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from callsim.study import Stretch
 from results.outages import DownRule, find_outages
 from sim import simulate

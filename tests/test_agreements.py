@@ -15,7 +15,7 @@ from callsim.api import simulate_under
 from callsim.cli import main
 from callsim.report import credited
 from callsim.result import resampling
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from results.verdicts import Verdict
 from sla.assessment import Customer
 from sla.objectives import Availability, Mtbf, Mttr

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from callsim.errors import ScenarioError
 from callsim.exits import Exit
-from callsim.scenario import check_files, load_scenario
+from callsim.scenario.load import check_files, load_scenario
 
 TABLE = YAML(typ="safe").load(Path(__file__).with_name("bad_files.yaml"))
 SCENARIOS = Path(__file__).parent.parent / "scenarios"

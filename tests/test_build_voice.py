@@ -5,7 +5,8 @@ import pytest
 
 from callsim.build import build
 from callsim.ledgers.causes import blames_of
-from callsim.scenario import json_schema, load_scenario, scenario_hash
+from callsim.scenario.load import load_scenario, scenario_hash
+from callsim.scenario.schema import json_schema
 from callsim.scenario.tree import parse
 from carriers.codecs import CODECS
 from carriers.faults import Kind

@@ -3,7 +3,8 @@
 import jsonschema
 import pytest
 
-from callsim.scenario import check_files, json_schema, load_scenario, scenario_hash
+from callsim.scenario.load import check_files, load_scenario, scenario_hash
+from callsim.scenario.schema import json_schema
 from callsim.scenario.tree import parse
 from carriers.hours import parse_hours
 from carriers.laws import Fixed

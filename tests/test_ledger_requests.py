@@ -7,7 +7,7 @@ from ledger_plays import PBX, SCENARIOS, SEED, play
 from scipy import stats
 
 from callsim.ledgers.stream import customer_ledger
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from carriers.calendars import DAY, HOUR, WEEK, Zone
 from carriers.hours import parse_hours
 from results.ledger import Kind

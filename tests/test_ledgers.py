@@ -12,7 +12,7 @@ from callsim.build import build
 from callsim.ledgers.causes import blames_of
 from callsim.ledgers.outage_csv import outages_text, read_outages
 from callsim.ledgers.stream import ledger_of
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from callsim.study import Stretch
 from carriers.calendars import DAY, HOUR
 from results.ledger import CORE_VOICE, Blame, Kind

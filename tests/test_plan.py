@@ -14,8 +14,8 @@ from callgen.messages import Secret
 from callsim import cli
 from callsim.errors import ScenarioError
 from callsim.plan import Plan, Reference, SecretError, check_plan, is_plan, load_plan, read_secret
-from callsim.scenario import json_schema
 from callsim.scenario.calls import Routing
+from callsim.scenario.schema import json_schema
 
 TABLE = YAML(typ="safe").load(Path(__file__).with_name("bad_plans.yaml"))
 ROOT = Path(__file__).parent.parent

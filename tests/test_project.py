@@ -16,7 +16,7 @@ import pytest
 import callsim
 from callsim.cli import main
 from callsim.exits import Exit
-from callsim.scenario import check_files
+from callsim.scenario.load import check_files
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from callsim.agreements.terms import load_terms
-from callsim.scenario import json_schema
+from callsim.scenario.schema import json_schema
 from callsim.scenario.tree import parse
 from results.ledger import Blame, Cause, Ledger, outage_table
 from sla.advice import advice

@@ -14,7 +14,7 @@ from callsim.api import simulate
 from callsim.cli import main
 from callsim.ledgers.outage_csv import outages_text, read_outages
 from callsim.plots import bad_year
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from results.ledger import Kind
 from results.ledger_file import ledger_text, parse_ledger, read_ledger
 from sla.assess import assess

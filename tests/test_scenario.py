@@ -8,16 +8,12 @@ import jsonschema
 import pytest
 
 from callsim.errors import ScenarioError, WriteError
-from callsim.scenario import (
-    Scenario,
-    check_files,
-    json_schema,
-    load_scenario,
-    scenario_hash,
-    write_starter,
-)
 from callsim.scenario.faults import Maintenance, OneWayAudio, PoorAudio, Refuses, Silent, StagedRepair
+from callsim.scenario.load import check_files, load_scenario, scenario_hash
+from callsim.scenario.model import Scenario
 from callsim.scenario.platform import AllOf, AnyOf, AtLeastUnits
+from callsim.scenario.schema import json_schema
+from callsim.scenario.starter import write_starter
 from callsim.scenario.tree import parse
 from carriers.calendars import ALWAYS, DAY, HOUR
 from carriers.hours import parse_hours

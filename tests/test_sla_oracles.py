@@ -13,7 +13,7 @@ from callsim.agreements.reckoner import reckoner_of
 from callsim.agreements.terms import load_terms
 from callsim.build import build
 from callsim.result import resampling
-from callsim.scenario import load_scenario
+from callsim.scenario.load import load_scenario
 from callsim.study import Goal, run_study
 from results.estimates import share
 from results.timeline import Floats

@@ -13,7 +13,7 @@ from callsim.agreements.terms import load_terms
 from callsim.cli import main
 from callsim.errors import ScenarioError
 from callsim.exits import Exit
-from callsim.scenario import json_schema
+from callsim.scenario.schema import json_schema
 from sla.english import english
 from sla.terms import Terms
 

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from callsim import figures, runs
+from callsim import figures
 from callsim.agreements import assessing
 from callsim.agreements.sla_judging import Span, assessed, instants
 from callsim.agreements.terms import load_terms
-from callsim.commands import answer_width, say
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.ledgers.from_probes import Measured, measured_of
 from callsim.plan import load_plan
 from callsim.reading.looking import look, sight_of
 from callsim.store_command import opened
+from callsim.terminal import answer_width, say
+from callsim.writing import check_target, write_json
 from sla.assessment import Assessment, Customer
 from sla.terms import Terms
 
@@ -58,7 +59,7 @@ def judge_measured(
 
     BREACHED where an objective is broken for certain, INCONCLUSIVE where only the longest outages break one.
     """
-    runs.check_target(json)
+    check_target(json)
     terms, plan = load_terms(terms_file), load_plan(source.plan)
     now = time.time() if now is None else now
     start, end = instants(_this_month(terms, now) if span is None else span, terms)
@@ -77,7 +78,7 @@ def judge_measured(
     if json != "-":
         say(_text(judged, answer_width(), so_far=end > now))
     if json is not None:
-        runs.write_json(json, _json(judged, source.subject))
+        write_json(json, _json(judged, source.subject))
     if _broken(shortest):
         return Exit.BREACHED
     return Exit.INCONCLUSIVE if _broken(longest) else Exit.MET

@@ -11,18 +11,19 @@ from zoneinfo import ZoneInfo
 import click
 import numpy as np
 
-from callsim import runs
 from callsim.agreements import assessing, disputing, terms_comparison
 from callsim.agreements.accounts import accounts, window_name
 from callsim.agreements.terms import load_terms
 from callsim.api import load, simulate_under
-from callsim.commands import RunOptions, answer_width, say, stopped
+from callsim.commands import RunOptions, stopped
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.ledgers.outage_csv import read_outages
 from callsim.progress import shown
 from callsim.result import resampling
 from callsim.scenario.model import Scenario
+from callsim.terminal import answer_width, say
+from callsim.writing import check_target, write_json
 from results.ledger import Ledger
 from results.ledger_file import read_ledger
 from sla.assess import assess
@@ -55,7 +56,7 @@ def judge(
     one_window: bool = True,
 ) -> Exit:
     """Judge a real record, or two of the same time, under terms; ends with 1 where an objective is broken."""
-    runs.check_target(json)
+    check_target(json)
     terms = load_terms(terms_file)
     between = None if span is None else instants(span, terms)
     ledgers = _ledgers([record.path for record in records], between, terms)
@@ -75,7 +76,7 @@ def judge(
     if json != "-":
         say(text)
     if json is not None:
-        runs.write_json(json, answer)
+        write_json(json, answer)
     return Exit.BREACHED if broken else Exit.MET
 
 
@@ -181,7 +182,7 @@ def instants(span: Span, terms: Terms) -> Between:
 
 def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) -> Exit:
     """Say what each of several sets of terms pays on the same years, or on the same real record."""
-    runs.check_target(options.json)
+    check_target(options.json)
     all_terms = [load_terms(path) for path in terms_files]
     all_terms = _told_apart(all_terms, terms_files)
     if record.suffix in (".csv", ".json"):
@@ -203,7 +204,7 @@ def compare(record: Path, terms_files: tuple[Path, ...], options: RunOptions) ->
         say(terms_comparison.terminal(rows, what, answer_width(), options.quiet))
     if options.json is not None:
         told = [row.to_json() for row in rows]
-        runs.write_json(options.json, {"record": what, "partial": partial, "terms": told})
+        write_json(options.json, {"record": what, "partial": partial, "terms": told})
     return Exit.INTERRUPTED if partial is not None and partial.startswith("interrupted") else Exit.MET
 
 

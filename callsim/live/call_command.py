@@ -12,7 +12,6 @@ import click
 
 from callgen.messages import Audio
 from callgen.resolving import NOWHERE
-from callsim import runs
 from callsim.exits import Exit
 from callsim.live import desk as desks
 from callsim.live.call_report import headline, report
@@ -21,6 +20,7 @@ from callsim.live.record_file import Keep
 from callsim.live.setup import require_listening, require_live
 from callsim.plan import Plan, load_plan
 from callsim.plan.model import ROUTE
+from callsim.writing import check_target, write_json, writing
 from documents.words import unknown
 
 LAB_NUMBER = "+12025550100"
@@ -62,9 +62,9 @@ def call(options: CallOptions) -> Exit:
     require_live()
     if options.lqo:
         require_listening()
-    runs.check_target(options.json)
+    check_target(options.json)
     if options.record is not None:
-        with runs.writing(options.record):
+        with writing(options.record):
             options.record.mkdir(parents=True, exist_ok=True)
     number = options.number or LAB_NUMBER
     plan = load_plan(options.plan) if options.plan is not None else desks.lab_plan(number)
@@ -79,7 +79,7 @@ def call(options: CallOptions) -> Exit:
         failed = placed["outcome"] != "answered"
         click.echo(headline(placed) if options.quiet else report(placed, with_trace=failed or options.trace))
     if options.json is not None:
-        runs.write_json(options.json, placed)
+        write_json(options.json, placed)
     return code_of(placed)
 
 

@@ -17,7 +17,6 @@ from callgen.caps import HANG_UP, HOUR, Caps, billed_minutes
 from callgen.lab import CARRIERS as LAB
 from callgen.load import Kept, Shape, generate, watch_machine
 from callgen.messages import Audio
-from callsim import runs
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.live import desk as desks
@@ -29,6 +28,7 @@ from callsim.live.probe_command import on_interrupt
 from callsim.live.record_file import record_file
 from callsim.live.setup import caps_of, require_live, routing_of
 from callsim.plan import Plan, load_plan
+from callsim.writing import check_target, write_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -60,7 +60,7 @@ def load(options: LoadOptions) -> Exit:
     plan, number = _plan(options)
     over = over_of(plan, options.over)
     for target in (options.json, options.records):
-        runs.check_target(str(target) if target is not None else None)
+        check_target(str(target) if target is not None else None)
     require_live()
     excess = list(excess_of(plan, options.shape, options.talk, over))
     if excess:
@@ -82,7 +82,7 @@ def _tell(plan: Plan, options: LoadOptions, tally: Tally, kept: Kept, *, interru
         if interrupted:
             click.echo(f"PARTIAL: interrupted, {kept.placed - sum(tally.outcomes.values())} calls hung up")
     if options.json is not None:
-        runs.write_json(options.json, _json(plan, options, tally, kept, found, interrupted=interrupted))
+        write_json(options.json, _json(plan, options, tally, kept, found, interrupted=interrupted))
     if interrupted:
         return Exit.INTERRUPTED
     if tally.refusal is not None:

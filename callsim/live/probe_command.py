@@ -14,7 +14,6 @@ import click
 
 from callgen.counters import Counters
 from callgen.preflight import preflight
-from callsim import runs
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.live.call_command import open_desk
@@ -24,6 +23,7 @@ from callsim.live.probe_report import junit, summary, told
 from callsim.live.probing import Leg, Probed, legs_of, planned, probe
 from callsim.live.setup import address_counts, caps_of, counters_of, require_listening, require_live
 from callsim.plan import Plan, load_plan
+from callsim.writing import check_target, write_json, write_whole
 from documents.words import unknown
 
 FORMAT = 1
@@ -49,7 +49,7 @@ def run_probe(options: ProbeOptions) -> Exit:
     plan = load_plan(options.plan, options.overrides)
     legs = _legs(plan, options.only)
     for target in (options.json, options.junit):
-        runs.check_target(target)
+        check_target(target)
     require_live()
     if any(leg.test.expect.mos_lqo_at_least is not None for leg in legs):
         require_listening()
@@ -70,9 +70,9 @@ def run_probe(options: ProbeOptions) -> Exit:
     if options.json != "-":
         click.echo(summary(probed, len(legs)))
     if options.json is not None:
-        runs.write_json(options.json, {**_json(plan, probed), "partial": interrupted})
+        write_json(options.json, {**_json(plan, probed), "partial": interrupted})
     if options.junit is not None:
-        runs.write_whole(Path(options.junit), junit(plan.name, probed))
+        write_whole(Path(options.junit), junit(plan.name, probed))
     return Exit.INTERRUPTED if interrupted else code_of(probed)
 
 

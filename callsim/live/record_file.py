@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from callgen.records import CallRecord
-from callsim import runs
+from callsim.writing import writing
 
 Keep = Callable[[CallRecord], None]
 
@@ -23,13 +23,13 @@ def record_file(path: Path | None) -> Iterator[Keep | None]:
     if path is None:
         yield None
         return
-    with runs.writing(path):
+    with writing(path):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
     try:
 
         def keep(record: CallRecord) -> None:
             line = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
-            with runs.writing(path):
+            with writing(path):
                 os.write(file, line.encode())
 
         yield keep
