@@ -166,7 +166,7 @@ def test_status_is_one_screen(store, tmp_path):
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 24
     rows = {line.split()[0]: line for line in lines if line}
-    assert lines[0] == "night, 2026-11-20 12:00, seen from berlin"
+    assert lines[0] == "night, 2026-11-20 12:00 UTC, seen from berlin"
     assert next(line for line in lines if line.startswith("boreal/1")).endswith("!x  DOWN 11:11")
     assert "Slots without a probe: guard 2." in text
     assert "Promised: 99.5 %, which leaves 3.6 h of the month." in text

@@ -159,7 +159,8 @@ def _level(one: Standing) -> str:
 
 def _head(status: Status, width: int) -> list[str]:
     looked = status.looked
-    title = f"{looked.plan.name}, {_clock(status, looked.until, day=True)}"
+    zone = dt.datetime.fromtimestamp(looked.until, status.zone).tzname()
+    title = f"{looked.plan.name}, {_clock(status, looked.until, day=True)} {zone}"
     lines = textwrap.wrap(f"{title}, seen from {', '.join(looked.seen.by_location) or 'nowhere'}", width)
     for location, since in status.blind.items():
         when = "has seen nothing at all" if since is None else f"blind since {_clock(status, since)}"
@@ -202,7 +203,7 @@ def _month(status: Status, shown: list[Standing], width: int) -> list[str]:
         rows.append(
             (
                 _name(one),
-                f"{100.0 * one.seen_share:.1f} %",
+                "all" if one.seen_share > 0.9995 else f"{100.0 * one.seen_share:.1f} %",
                 f"{one.failed}/{one.told}",
                 str(len(one.sight.outages)),
                 _between(short, long),
