@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from drill import drill
 from exactness import calls, coverages, exact
 from kills import kills
 from live import live
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[float, int], Rows]] = {
     "calls": calls,
     "live": live,
     "kills": kills,
+    "drill": drill,
     "store": store,
     "watch": watch,
 }

@@ -36,6 +36,8 @@ class Settings:
     channels: int | None
     """Calls at once, beyond which it refuses with 503; None: any number."""
     seed: int
+    post_dial_delay: float = 0.0
+    """Seconds from INVITE to ringing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class FarEnd(asyncio.DatagramProtocol):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._rng = np.random.default_rng(settings.seed)
+        self._rng = self._luck = np.random.default_rng(settings.seed)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         try:
@@ -130,6 +132,8 @@ class FarEnd(asyncio.DatagramProtocol):
     def behave(self, conduct: Conduct) -> None:
         """Play a fault, or none."""
         self._conduct = conduct
+        seed = None if conduct.fault is None else conduct.fault.seed
+        self._luck = self._rng if seed is None else np.random.default_rng(seed)
         if conduct.deaf:
             self._drop_calls()
         for call in self._calls.values():
@@ -237,7 +241,7 @@ class FarEnd(asyncio.DatagramProtocol):
         if conduct.invite == "trying":
             self._reply(request, 100, peer)
             return
-        if fault is not None and conduct.invite == "refusal" and self._rng.random() < fault.share:
+        if fault is not None and conduct.invite == "refusal" and self._luck.random() < fault.share:
             self._reply(request, fault.status, peer)
             return
         limit = self._settings.channels
@@ -259,7 +263,7 @@ class FarEnd(asyncio.DatagramProtocol):
     def _delay(self) -> float:
         fault = self._conduct.fault
         if fault is None or fault.kind != "slow":
-            return 0.0
+            return self._settings.post_dial_delay
         return float(self._rng.choice(fault.post_dial_delay))
 
     def _cancel(self, request: Message, peer: Address, call: FarCall | None) -> None:

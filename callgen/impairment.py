@@ -59,6 +59,8 @@ class LabFault:
     """Calls at once; those beyond are refused (`capacity`)."""
     after: float = 0.0
     """Time from its 200 to its BYE, of calls that are answered from now on (`hang_up`)."""
+    seed: int | None = None
+    """Of the draws that say which INVITEs are refused, in order; None: the carrier's own."""
 
     def __post_init__(self) -> None:
         for name in ("share", "loss", "reorder"):

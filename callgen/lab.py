@@ -57,7 +57,8 @@ class LabCarrier:
     """A carrier with one trunk, in a process of its own.
 
     `answers` says how it takes calls, `channels` how many at once (None: any number), `port` where it listens
-    (0: anywhere), `seed` what it draws. Raises ValueError for a sound that cannot be read.
+    (0: anywhere), `seed` what it draws, `post_dial_delay` the seconds until it rings. Raises ValueError for a
+    sound that cannot be read.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class LabCarrier:
         channels: int | None = None,
         port: int = 0,
         seed: int = 0,
+        post_dial_delay: float = 0.0,
     ) -> None:
         self.name = name
         if answers.plays != "echo":
@@ -74,6 +76,7 @@ class LabCarrier:
         self._answers = answers
         self._channels = channels
         self._port = port
+        self._post_dial_delay = post_dial_delay
         self._rng = np.random.default_rng(seed)
         self._process: Process[Conduct, Ready | Failed | Playing] | None = None
         self._playing: asyncio.Future[Playing] | None = None
@@ -132,6 +135,8 @@ class LabCarrier:
         ready: asyncio.Future[Ready] = loop.create_future()
 
         def heard(message: Ready | Failed | Playing) -> None:
+            if ready.cancelled():
+                return  # it came too late
             if isinstance(message, Ready):
                 ready.set_result(message)
             elif isinstance(message, Failed):
@@ -146,7 +151,7 @@ class LabCarrier:
                     waits.set_exception(LabError(f"the process of {self.name} ended with {code}"))
 
         seed = int(self._rng.integers(2**32))
-        settings = Settings(HOST, self._port, self._answers, self._channels, seed)
+        settings = Settings(HOST, self._port, self._answers, self._channels, seed, self._post_dial_delay)
         self._process = Process("callgen.far_end", settings, heard, died)
         async with asyncio.timeout(START):
             self._port = (await ready).port

@@ -11,10 +11,22 @@ from functools import lru_cache
 from results.calls import CallColumns
 from sim.calls import Calls
 from sim.conditions import Conditions
+from sim.given import Belief, GivenCall, GivenFault, Played, play_given
 from sim.stream import Replication, Stream
-from sim.tables import Tables
+from sim.tables import Tables, untimed
 
-__all__ = ["PlacedCalls", "Replication", "Tables", "place_calls", "simulate"]
+__all__ = [
+    "Belief",
+    "GivenCall",
+    "GivenFault",
+    "PlacedCalls",
+    "Played",
+    "Replication",
+    "Tables",
+    "place_calls",
+    "play_given",
+    "simulate",
+]
 
 
 def simulate(tables: Tables, streams: Iterable[tuple[int, int]], seed: int) -> Iterator[Replication]:
@@ -67,6 +79,11 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@lru_cache(maxsize=8)
 def _conditions(tables: Tables) -> Conditions:
+    """Find the conditions that tables share which differ in what is `untimed`: to explore them takes long."""
+    return _conditions_of(untimed(tables))
+
+
+@lru_cache(maxsize=8)
+def _conditions_of(tables: Tables) -> Conditions:
     return Conditions(tables)

@@ -10,8 +10,10 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
+from carriers.faults import Reply
 from carriers.routing import CallSetup, Outcome, Router
 from results.calls import CallColumns, CallRows
+from results.timeline import Heard
 from sim.answers import Answer, answers, delivered
 from sim.channels import Channels
 from sim.clock import VALUE
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 HOLDS_BEFORE = 10
 """Calls begin so many mean hold times before the record does."""
+T1 = 0.5
+"""Seconds after which an INVITE without any response is first sent again (RFC 3261, 17.1.1.1)."""
 NO_CHANNEL = 503
 UNREGISTERED = 480
 """Temporarily unavailable (RFC 3261, 21.4.18)."""
@@ -37,16 +41,19 @@ class Caller(NamedTuple):
     redial: int
     previous: int
     """Row of the attempt before; -1: none."""
+    hold: float | None = None
+    """Seconds that it will talk; None: they are drawn."""
 
 
 class Calls:
     """Places every call of a stream through the router that the stream's pings feed.
 
     Calls arrive as a Poisson process at the hour's rate. An attempt meets the fault that its trunk shows when
-    the INVITE is sent. A call takes a channel of a carrier from its first INVITE there until it leaves; a
-    carrier without a free channel, or past its calls per second, is skipped. Calls to us come over the
-    carrier that has their numbers now, take its channels and are not hunted on. With `redials` a caller who
-    does not get through tries again, with the same chance each time.
+    the INVITE is sent, or sent again; a trunk that falls silent loses the setups under way too. A call takes
+    a channel of a carrier from its first INVITE there until it leaves; a carrier without a free channel, or
+    past its calls per second, is skipped. Calls to us come over the carrier that has their numbers now, take
+    its channels and are not hunted on. With `redials` a caller who does not get through tries again, with the
+    same chance each time.
     """
 
     def __init__(self, stream: Stream, *, redials: bool = True) -> None:
@@ -62,6 +69,8 @@ class Calls:
         self._carrier_of = [trunk.carrier for trunk in self._policy.trunks]
         self._rng = stream.random.generator("calls/arrivals")
         self._luck: Draw = stream.random.uniform("calls/luck")
+        self._lucks = [self._luck] * len(self._policy.trunks)
+        """Of the answer of each trunk."""
         self._hold = stream.random.law(tables.traffic.hold_time, "calls/hold")
         self._direction: Draw = stream.random.uniform("calls/direction")
         self._segments = 0 if tables.voice is None else len(tables.voice.segments)
@@ -73,6 +82,8 @@ class Calls:
         self._channels = Channels(stream.env, self._policy, stream.trunks)
         self._ears = Ears(stream)
         self._up: list[dict[simpy.Process, None]] = [{} for _ in self._policy.trunks]
+        self._losses = [0] * len(self._policy.trunks)
+        """How often each trunk has lost its calls, those that were being set up too."""
         self._talking = 0
         self._answers: dict[tuple[int, int], list[tuple[Answer, Draw | None]]] = {}
         self._rows = CallRows()
@@ -149,26 +160,54 @@ class Calls:
                     skipped = True
                     setup = setup.skip(env.now)
                     continue
-            answer, draw = self._answer(trunk)
-            if answer.connects:
-                delay = 0.0
-                if draw is not None:
-                    while (delay := draw()) > self._policy.progress_timeout:
-                        pass
-                    yield env.timeout(delay)
+            setup = yield from self._try(setup, trunk)
+            if setup.outcome is Outcome.CONNECTED:
                 self._observe(trunk, failed=False)
                 yield from self._talk(caller, offered, setup.attempts, trunk)
                 return
-            if answer.status is not None:
-                setup = setup.receive(answer.status, env.now)
-            else:
-                waiting = setup.receive(100, env.now) if answer.trying else setup
-                yield env.timeout(waiting.deadline - env.now)
-                setup = waiting.expire(max(env.now, waiting.deadline))  # the sum may round below it
             self._observe(trunk, failed=setup.outcome is not Outcome.REFUSED)
         if held is not None:
             self._channels.release(held)
         self._fail(caller, offered, setup.attempts, setup.status or 0, blocked=skipped)
+
+    def _try(self, setup: CallSetup, trunk: int) -> Generator[Event, None, CallSetup]:
+        """One INVITE, until it is answered or given up."""
+        env = self._env
+        if self._silent(trunk) and not (yield from self._repeat(trunk, setup.deadline)):
+            return setup.expire(max(env.now, setup.deadline))  # the sum may round below it
+        answer, draw = self._answer(trunk)
+        if answer.status is not None:
+            return setup.receive(answer.status, env.now)
+        begun, losses = env.now, self._losses[trunk]
+        if answer.connects:
+            if draw is not None:
+                while (delay := draw()) > self._policy.progress_timeout:
+                    pass
+                yield env.timeout(delay)
+            if self._losses[trunk] == losses:
+                return setup.receive(200, env.now)
+        waiting = setup.receive(100, begun)
+        yield env.timeout(max(waiting.deadline - env.now, 0.0))
+        return waiting.expire(max(env.now, waiting.deadline))
+
+    def _silent(self, trunk: int) -> bool:
+        """Whether an INVITE vanishes now."""
+        fault = self._trunks.fault(trunk)
+        return fault is not None and fault.effect.invite is Reply.NOTHING
+
+    def _repeat(self, trunk: int, deadline: float) -> Generator[Event, None, bool]:
+        """Send an INVITE again and again that met silence; returns whether there is somebody after all.
+
+        After T1, then twice as long each time (Timer A, RFC 3261, 17.1.1.2), until the deadline.
+        """
+        wait = T1
+        while self._env.now + wait < deadline:
+            yield self._env.timeout(wait)
+            if not self._silent(trunk):
+                return True
+            wait *= 2.0
+        yield self._env.timeout(max(deadline - self._env.now, 0.0))
+        return False
 
     def _candidates(self) -> tuple[int, ...]:
         """Draw among the lists of trunks that the router gives."""
@@ -193,7 +232,7 @@ class Calls:
                 (a, None if a.delay is None else self._stream.random.law(a.delay, f"calls/delay/{key}"))
                 for a in ways
             ]
-        chance = self._luck()
+        chance = self._lucks[trunk]()
         for way in found:
             chance -= way[0].chance
             if chance < 0.0:
@@ -262,7 +301,7 @@ class Calls:
         up[me] = None
         dropped = False
         try:
-            yield env.timeout(self._hold())
+            yield env.timeout(self._hold() if caller.hold is None else caller.hold)
         except simpy.Interrupt:
             dropped = True
         up.pop(me, None)
@@ -270,14 +309,23 @@ class Calls:
         self._channels.release(self._carrier_of[trunk])
         if row >= 0:
             self._rows.end(row, env.now - begun, dropped=dropped)
+        self._judge(trunk, heard, begun)
+
+    def _judge(self, trunk: int, heard: int, begun: float) -> None:
+        """Tell the router how a call sounded that ends now: as it did at its beginning."""
+        del begun
         if heard >= 0 and self._policy.poor_calls is not None:
-            sound = self._ears.sound(heard)
-            if sound.one_way or sound.mos is not None:
-                self._stream.call_heard(trunk, sound.mos)
+            self._tell(trunk, self._ears.sound(heard))
+
+    def _tell(self, trunk: int, sound: Heard) -> None:
+        if sound.one_way or sound.mos is not None:
+            self._stream.call_heard(trunk, sound.mos)
 
     def _drop(self, share: float, trunk: int | None) -> None:
         """Hang up calls in progress: all on a trunk, or a random share of all."""
         over = self._up if trunk is None else [self._up[trunk]]
+        if trunk is not None:
+            self._losses[trunk] += 1
         for calls in over:
             for process in list(calls):
                 if share >= 1.0 or self._luck() < share:

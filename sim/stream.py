@@ -39,9 +39,19 @@ def _either(one: float, other: float) -> float:
 
 
 class Stream:
-    """The state of everything in one stream."""
+    """The state of everything in one stream.
 
-    def __init__(self, tables: Tables, conditions: Conditions, seed: int, number: int) -> None:
+    `ping_phase` is when each trunk is pinged first, in [0, ping_every); None: it is drawn.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        conditions: Conditions,
+        seed: int,
+        number: int,
+        ping_phase: Sequence[float] | None = None,
+    ) -> None:
         self.tables = tables
         self.conditions = conditions
         self.zone = tables.zone
@@ -69,6 +79,8 @@ class Stream:
                 every = tables.routing.health.ping_every
                 names = [f"pings/{trunk.name}/phase" for trunk in tables.routing.trunks]
                 phases = [self.random.uniform(name)() * every for name in names]
+            if ping_phase is not None:
+                phases = list(ping_phase)
             router = Router(tables.routing, phases)
             self.trunks = Trunks(self.env, tables, router, self.random, self._learnt)
             self.around = Surroundings(self.env, tables, self.trunks, self.random, self.changed)
