@@ -8,10 +8,12 @@ from pathlib import Path
 
 from callsim.agreements.accounts import agreements_of
 from callsim.agreements.reckoner import reckoner_of
+from callsim.agreements.uncertainty import Drawing, Uncertain, uncertain_in
 from callsim.build import build
 from callsim.result import Result, half_width, make_result
-from callsim.scenario import Scenario, load_scenario, scenario_hash
-from callsim.study import STREAM_YEARS, Goal, Progress, run_study
+from callsim.scenario.load import load_scenario, scenario_hash
+from callsim.scenario.model import Scenario
+from callsim.study import STREAM_YEARS, Goal, Progress, draw_years, run_study
 from results.summary import Summary
 from sla.reckoning import Agreement
 
@@ -35,12 +37,15 @@ def simulate(
     jobs: int = 1,
     precision: float | None = None,
     max_time: float | None = None,
+    parameters_uncertain: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate a scenario, for `years` or until the interval on unavailability is within `precision` of it.
 
     What is not given is taken from the scenario. `precision` is a share (0.05), `max_time` real seconds after
-    which no stream begins (`PATIENCE`, if a precision is wanted and nothing else said). The answer does not
+    which no stream begins (`PATIENCE`, if a precision is wanted and nothing else said). With
+    `parameters_uncertain` (a file, or "included": what the scenario includes) each stream, of some years, has
+    parameters of its own, and the intervals cover these, too. The answer does not
     depend on `jobs`, the number of processes; a script that asks for more than one needs the usual
     `if __name__ == "__main__":`. An interrupt (Ctrl-C) gives what is known so far, with
     `result.study.partial` set. Raises ScenarioError, and NothingSimulatedError where nothing is known.
@@ -57,6 +62,7 @@ def simulate(
         jobs=jobs,
         precision=precision,
         max_time=max_time,
+        uncertain=None if parameters_uncertain is None else uncertain_in(scenario, parameters_uncertain),
         progress=progress,
     )
 
@@ -70,6 +76,7 @@ def simulate_under(
     jobs: int = 1,
     precision: float | None = None,
     max_time: float | None = None,
+    uncertain: Uncertain | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Do as `simulate`, under agreements that are not the scenario's own."""
@@ -87,9 +94,12 @@ def simulate_under(
     goal = Goal(settings.years if years is None else years, precision, max_time)
 
     def width(summary: Summary) -> float:
-        return half_width(summary, seed, settings.confidence)
+        draws = None if uncertain is None else len(summary.year_seconds) // length
+        return half_width(summary, seed, settings.confidence, draws)
 
-    most = math.ceil(goal.years / STREAM_YEARS) if precision is None else jobs
+    drawing = None if uncertain is None else Drawing(uncertain, tuple(agreements), seed)
+    length = STREAM_YEARS if drawing is None else draw_years(goal)
+    most = math.ceil(goal.years / length) if precision is None else jobs
     tables = build(scenario)
     study = run_study(
         tables,
@@ -98,7 +108,8 @@ def simulate_under(
         jobs=min(jobs, most),
         keep_years=settings.keep_years,
         reckoner=reckoner_of(scenario, tables, agreements),
+        variants=drawing,
         half_width=width,
         progress=progress,
     )
-    return make_result(scenario, scenario_hash(scenario), study, agreements)
+    return make_result(scenario, scenario_hash(scenario), study, agreements, uncertain)

@@ -10,13 +10,14 @@ from carriers.codecs import codec
 from carriers.units import format_duration
 
 if TYPE_CHECKING:
+    from callsim.agreements.uncertainty import Uncertain
     from callsim.scenario.model import Scenario
 
 
-def assumptions_of(scenario: Scenario) -> list[str]:
-    """List the assumptions that act in a scenario, a sentence each."""
+def assumptions_of(scenario: Scenario, uncertain: Uncertain | None = None) -> list[str]:
+    """List the assumptions that act in a scenario, a sentence each; `uncertain` is what was drawn of it."""
     found = [
-        "The intervals cover the simulation's noise. The MTBFs and repair times given are assumptions.",
+        *_of_intervals(uncertain),
         "Units fail independently of each other, but for shared risks, sites and common-cause shares.",
         "A unit's clocks run in operating time; the record starts in equilibrium, not with everything new.",
     ]
@@ -40,6 +41,26 @@ def assumptions_of(scenario: Scenario) -> list[str]:
     if scenario.sla is not None or scenario.customers:
         found += _of_promises(scenario)
     return found
+
+
+def _of_intervals(uncertain: Uncertain | None) -> Iterator[str]:
+    if uncertain is None:
+        yield "The intervals cover the simulation's noise. The MTBFs and repair times given are assumptions."
+        return
+    many = len(uncertain.parameters)
+    yield (
+        f"The intervals cover what is not known of {many} law{'s'[: many != 1]} of time, and the "
+        "simulation's noise. The other MTBFs and repair times are assumptions."
+    )
+    yield "What is not known of one law tells nothing about another: they are drawn independently."
+    forms = {
+        "failures": "Counts of failures give a mean time by Jeffreys' posterior, as of failures at random.",
+        "median": "What one believes of a time is lognormal, through the median and the 95 % point given.",
+        "log_errors": "What was fitted is normal on the logarithms of the law's parameters.",
+    }
+    for key, sentence in forms.items():
+        if any(getattr(parameter, key) is not None for parameter in uncertain.parameters):
+            yield sentence
 
 
 def _of_voice(scenario: Scenario) -> Iterator[str]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from carriers.calendars import DAY
-from results.estimates import Estimate, Resampling
+from results.draws import Again
+from results.estimates import Estimate
 from results.hearing import SCALES, CallSums, Rated, Sound, busiest
 from results.summary import Summary
 from results.timeline import Floats
@@ -109,7 +110,7 @@ class CallFigures:
 
 
 def call_figures(
-    summary: Summary, again: Resampling, calls_per_hour: Sequence[float], poor_below: float | None
+    summary: Summary, again: Again, calls_per_hour: Sequence[float], poor_below: float | None
 ) -> CallFigures:
     """Estimate from the calls of a run; `poor_below` is None where the scenario has no codec."""
     calls = summary.calls
@@ -132,7 +133,7 @@ def call_figures(
     )
 
 
-def _share(again: Resampling, part: Floats, whole: Floats) -> Estimate:
+def _share(again: Again, part: Floats, whole: Floats) -> Estimate:
     """Estimate a share of calls, or of time.
 
     What is counted comes many at a time; the years that have some are events enough to count.
@@ -140,13 +141,13 @@ def _share(again: Resampling, part: Floats, whole: Floats) -> Estimate:
     return again.ratio(part, whole, int(np.count_nonzero(part)))
 
 
-def _mean(again: Resampling, total: Floats, calls: Floats) -> Estimate:
+def _mean(again: Again, total: Floats, calls: Floats) -> Estimate:
     """Estimate a mean MOS; one-sided bounds, which take sizes to be exponential, do not hold for it."""
     found = _share(again, total, calls)
     return found if found.low is not None else replace(found, lower=None, upper=None)
 
 
-def _voices(summary: Summary, again: Resampling, poor_below: float) -> list[Voice]:
+def _voices(summary: Summary, again: Again, poor_below: float) -> list[Voice]:
     """Return what there is of each scale, that of most calls first; it holds the other one."""
     rated = summary.calls.rated.sum(axis=0)
     found: list[Voice] = []
@@ -156,7 +157,7 @@ def _voices(summary: Summary, again: Resampling, poor_below: float) -> list[Voic
     return found
 
 
-def _voice(summary: Summary, again: Resampling, poor_below: float, scale: int, other: Voice | None) -> Voice:
+def _voice(summary: Summary, again: Again, poor_below: float, scale: int, other: Voice | None) -> Voice:
     calls, name = summary.calls, SCALES[scale]
     rated = calls.rated[:, scale]
     own = {sound: row for sound, row in summary.sounds.items() if sound.scale == name}
@@ -210,7 +211,7 @@ def _by_cause(sounds: dict[Sound, Rated]) -> list[tuple[str, float]]:
     return sorted(((cause, calls / total) for cause, calls in causes.items()), key=lambda c: (-c[1], c[0]))
 
 
-def _directions(summary: Summary, again: Resampling) -> dict[str, Direction]:
+def _directions(summary: Summary, again: Again) -> dict[str, Direction]:
     calls, seconds = summary.calls, summary.year_seconds
     offered = {"outbound": calls.offered - calls.inbound, "inbound": calls.inbound}
     # What is left of a difference by rounding is no call.

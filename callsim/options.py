@@ -140,3 +140,10 @@ OUT = click.option(
     envvar="CALLSIM_OUT",
     help="Where to make the folder of results.",
 )
+UNCERTAIN = click.option(
+    "--parameters-uncertain",
+    "uncertain",
+    type=FILE,
+    metavar="FILE|included",
+    help="Draw for each stream what is not known of the laws of time: a file's, or an included one's.",
+)

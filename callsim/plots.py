@@ -111,7 +111,7 @@ class Plots:
                 lw=0.5,
             )
         ax.set_xscale("log")
-        _time_axis(ax.xaxis, edges[0], edges[-1])
+        time_axis(ax.xaxis, edges[0], edges[-1])
         none = len(down) - len(some)
         if none:
             step = edges[1] / edges[0]
@@ -250,7 +250,7 @@ class Plots:
         texts = _outage_causes(stretch, inside)
         ax.set_yscale("log")
         floor, top = _limits_of(lengths)
-        _time_axis(ax.yaxis, floor, top)
+        time_axis(ax.yaxis, floor, top)
         styles = zip((BLUE, ORANGE, GREEN, PURPLE, VERMILION), MARKERS, strict=True)
         named = sorted(set(texts), key=lambda text: -sum(lengths[np.asarray(texts) == text]))
         first_other = named[len(MARKERS)] if len(named) > len(MARKERS) else None
@@ -308,7 +308,7 @@ def _limits_of(lengths: Floats) -> tuple[float, float]:
     return float(lengths.min()) / 2, float(lengths.max()) * 2
 
 
-def _time_axis(axis: Axis, low: float, high: float) -> None:
+def time_axis(axis: Axis, low: float, high: float) -> None:
     """Mark round lengths of time."""
     ticks = [tick for tick in TICKS if low <= tick <= high]
     if len(ticks) < FEWEST_TICKS:

@@ -35,10 +35,18 @@ def verdict_line(result: Result) -> str:
     worst = next(j for j in result.objectives if j.verdict is result.verdict)
     sentence = f"{result.verdict.value}: {sentence}; {_kept(worst)}"
     if result.verdict is Verdict.INCONCLUSIVE:
-        sentence += ", so more years have to tell"
+        sentence += f", so {_wanting(result, worst)}"
     if result.study.partial is not None:
         sentence += f" (PARTIAL: {result.study.partial})"
     return f"{sentence}."
+
+
+def _wanting(result: Result, judgement: Judgement) -> str:
+    """Say what would tell: more years, or knowing more of what is uncertain."""
+    noise = judgement.met_share.noise
+    if noise is None or noise[0] <= 1 - judgement.objective.risk <= noise[1]:
+        return "more years have to tell"
+    return "more has to be known of what is uncertain"
 
 
 def _achieved(result: Result) -> str:
@@ -219,6 +227,7 @@ def rows_of(result: Result, brief: bool = False) -> list[tuple[str, str]]:
         *_after_exclusions(result),
         *direction_rows(result),
         ("Downtime", f"{figures.duration(result.downtime_min_per_year.scaled(60.0))} a year"),
+        *_noise(result),
         (
             "Outages",
             f"{figures.number(result.outages_per_year)} a year, "
@@ -233,6 +242,15 @@ def rows_of(result: Result, brief: bool = False) -> list[tuple[str, str]]:
         text = f"median {delay['p50']:.1f} s, p95 {delay['p95']:.1f} s, p99 {delay['p99']:.1f} s"
         rows.append(("Post-dial delay", text))
     return rows
+
+
+def _noise(result: Result) -> list[tuple[str, str]]:
+    """Write what the simulation's noise alone makes of the interval, where that covers more."""
+    down = result.downtime_min_per_year
+    if down.noise is None:
+        return []
+    alone = Estimate(down.value, *down.noise, down.confidence, down.count)
+    return [("  noise alone", figures.duration(alone.scaled(60.0)))]
 
 
 def _after_exclusions(result: Result) -> list[tuple[str, str]]:
@@ -325,14 +343,18 @@ def _critical(result: Result, width: int) -> list[str]:
 def _footer(result: Result, width: int, brief: bool = False) -> list[str]:
     study = result.study
     confidence = figures.plain_percent(result.availability.confidence)
+    covered, rest = "the simulation's noise", "the MTBFs and repair times are assumptions"
+    if result.uncertain is not None:
+        many = len(result.uncertain.parameters)
+        covered += f" and what is not known of {many} law{'s'[: many != 1]} of time ({study.draws} draws)"
+        rest = "the other MTBFs and repair times are assumptions"
     if brief:
-        noise = f"The {confidence} intervals cover the simulation's noise."
+        noise = f"The {confidence} intervals cover {covered}."
         return textwrap.wrap(f"{study.years:,} years, seed {study.seed}. {noise}", width)
     speed = f"{study.years / study.wall_s:,.0f}" if study.wall_s else "many"
     text = (
         f"{study.years:,} years in {study.wall_s:,.1f} s ({speed} a second), seed {study.seed}. The "
-        f"{confidence} intervals cover the simulation's noise; "
-        "the MTBFs and repair times are assumptions."
+        f"{confidence} intervals cover {covered}; {rest}."
     )
     return textwrap.wrap(text, width)
 

@@ -11,15 +11,17 @@ import numpy as np
 from callsim.agreements.accounts import Accounts, Judgement, accounts
 from callsim.exits import Exit
 from callsim.hearing import BusyHour, CallFigures, Direction, Voice, call_figures
+from results.draws import Again, Draws
 from results.estimates import Estimate, Resampling
 from results.summary import Summary
-from results.timeline import Stage
+from results.timeline import Floats, Stage
 from results.verdicts import Verdict
 from sla.reckoning import Agreement
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from callsim.agreements.uncertainty import Uncertain
     from callsim.plots import Plots
     from callsim.scenario.model import Scenario
     from callsim.study import Study
@@ -81,6 +83,8 @@ class Result:
     causes: Sequence[Cause]
     units: Sequence[UnitReport]
     assumptions: Sequence[str]
+    uncertain: Uncertain | None = None
+    """The parameters that were drawn for each stream; None: all are taken as known."""
 
     @property
     def objectives(self) -> Sequence[Judgement]:
@@ -166,7 +170,13 @@ class Result:
                 for unit in self.units
             ],
             "assumptions": list(self.assumptions),
+            **self._uncertain_json(),
         }
+
+    def _uncertain_json(self) -> dict[str, Any]:
+        if self.uncertain is None:
+            return {}
+        return {"uncertain": {"draws": self.study.draws, **self.uncertain.to_json()}}
 
     def _directions_json(self) -> dict[str, Any] | None:
         if self.directions is None:
@@ -263,24 +273,49 @@ def unavailability(summary: Summary, seed: int, confidence: float) -> Estimate:
     return again.ratio(summary.downtime, summary.year_seconds, summary.outage_count)
 
 
-def half_width(summary: Summary, seed: int, confidence: float) -> float:
-    """Half-width of the interval on unavailability, as a share of it; infinity where there is none."""
-    estimate = unavailability(summary, seed, confidence)
-    if estimate.low is None or estimate.high is None or not estimate.value:
+def resampling_of(
+    years: int, draws: int | None, seed: int, confidence: float, sizes: Floats | None = None
+) -> Again:
+    """Return what makes estimates of a run's years, which fall into so many `draws` of parameters.
+
+    `sizes` (draws, parameters) are those of the parameters, as `Draws` takes them.
+    """
+    if draws is None:
+        return resampling(years, seed, confidence)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY, draws)))
+    return Draws(draws, years, rng, confidence, sizes)
+
+
+def half_width(summary: Summary, seed: int, confidence: float, draws: int | None = None) -> float:
+    """Half-width of the interval on unavailability, as a share of it; infinity where there is none.
+
+    With `draws` of parameters it is that of the simulation's noise; more years make no other narrower.
+    """
+    again = resampling_of(len(summary.year_seconds), draws, seed, confidence)
+    estimate = again.ratio(summary.downtime, summary.year_seconds, summary.outage_count)
+    low, high = (estimate.low, estimate.high) if estimate.noise is None else estimate.noise
+    if low is None or high is None or not estimate.value:
         return float("inf")
-    return (estimate.high - estimate.low) / 2 / estimate.value
+    return (high - low) / 2 / estimate.value
 
 
 def make_result(
-    scenario: Scenario, scenario_hash: str, study: Study, agreements: Sequence[Agreement] = ()
+    scenario: Scenario,
+    scenario_hash: str,
+    study: Study,
+    agreements: Sequence[Agreement] = (),
+    uncertain: Uncertain | None = None,
 ) -> Result:
-    """Estimate everything from a study that was assessed under `agreements`."""
+    """Estimate everything from a study that was assessed under `agreements`; `uncertain` was drawn."""
     from callsim.assumptions import assumptions_of  # noqa: PLC0415 - it reads results
 
     confidence = scenario.simulation.confidence
     summary = study.summary
     count = summary.outage_count
-    again = resampling(len(summary.year_seconds), study.seed, confidence)
+    sizes = None
+    if uncertain is not None and study.drawn is not None:
+        sizes = uncertain.sizes(study.seed, study.drawn)
+    again = resampling_of(len(summary.year_seconds), study.draws, study.seed, confidence, sizes)
     down, seconds = summary.downtime, summary.year_seconds
     traffic, voice = study.tables.traffic, study.tables.voice
     calls = CallFigures()
@@ -310,7 +345,8 @@ def make_result(
         accounts=accounts(agreements, study.reckonings, again),
         causes=_causes(summary, float(years)),
         units=_units(summary, float(years)),
-        assumptions=assumptions_of(scenario),
+        assumptions=assumptions_of(scenario, uncertain),
+        uncertain=uncertain,
     )
 
 

@@ -21,11 +21,7 @@ from callsim.ledgers.stream import customer_ledger, ledger_of
 from callsim.records import INCIDENTS, OUTAGES, TIMELINE, incident_rows, outage_rows, timeline_rows
 from callsim.result import Result
 from callsim.scenario.companions import companions
-from callsim.writing import check_target as check_target
-from callsim.writing import json_text as json_text
-from callsim.writing import write_json as write_json
-from callsim.writing import write_whole as write_whole
-from callsim.writing import writing as writing
+from callsim.writing import json_text, writing
 from results.ledger_file import ledger_text
 
 

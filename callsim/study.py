@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from callsim.pool import pool_of
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 STREAM_YEARS = 100
 """A stream's length: long enough that its warm-up costs little, short enough to share the work."""
+ENOUGH_DRAWS = 100
+SHORTEST_DRAW = 2
+"""Years of a stream with parameters of its own; two tell how much one differs from the next."""
+LONGEST_DRAW = 10
 FIRST_ROUND = 400
 """Years before the first look at the precision."""
 LARGEST_ROUND = 20_000
@@ -31,6 +35,13 @@ SAFETY = 1.1
 
 Progress = Callable[[int, int, float], None]
 """Told of years done, years wanted, and the share of the time down so far."""
+
+
+class Variants(Protocol):
+    """Gives each stream tables of its own; it is sent to other processes."""
+
+    def of(self, number: int) -> tuple[Tables, Reckoner | None]:
+        """Return what a stream plays, and what assesses it; they differ from others' in laws of time only."""
 
 
 class Reckoner(Protocol):
@@ -76,6 +87,13 @@ class Study:
     partial: str | None = None
     """Why there are fewer years than wanted."""
     missed_precision: bool = False
+    drawn: tuple[int, ...] | None = None
+    """Numbers of the streams, equally long, with tables of their own; None: all have the same."""
+
+    @property
+    def draws(self) -> int | None:
+        """How many streams have tables of their own; None: all have the same."""
+        return None if self.drawn is None else len(self.drawn)
 
 
 class NothingSimulatedError(Exception):
@@ -106,12 +124,16 @@ class _Work:
     keep: int
     """Streams with a number below this are returned in full."""
     reckoner: Reckoner | None
+    variants: Variants | None = None
 
     def play(self, number: int, years: int) -> tuple[_Part, Stretch | None]:
-        replication = next(simulate(self.tables, [(number, years)], self.seed))
-        summary, outages = reduced(self.tables, replication)
+        tables, reckoner = self.tables, self.reckoner
+        if self.variants is not None:
+            tables, reckoner = self.variants.of(number)
+        replication = next(simulate(tables, [(number, years)], self.seed))
+        summary, outages = reduced(tables, replication)
         stretch = _stretch(replication, outages)
-        reckonings = () if self.reckoner is None else self.reckoner(stretch, self.seed)
+        reckonings = () if reckoner is None else reckoner(stretch, self.seed)
         return _Part(summary, reckonings), stretch if number < self.keep else None
 
 
@@ -147,7 +169,7 @@ class _Tally:
     parts: dict[int, _Part] = field(default_factory=dict)
     """Streams whose block is not complete."""
     kept: dict[int, Stretch] = field(default_factory=dict)
-    streams: int = 0
+    numbers: list[int] = field(default_factory=list)
     years: int = 0
     down: float = 0.0
     seconds: float = 0.0
@@ -156,7 +178,7 @@ class _Tally:
         self.parts[number] = part
         if stretch is not None:
             self.kept[number] = stretch
-        self.streams += 1
+        self.numbers.append(number)
         self.years += years
         self.down += float(part.summary.downtime.sum())
         self.seconds += part.summary.seconds
@@ -179,6 +201,7 @@ def run_study(
     jobs: int = 1,
     keep_years: int = 0,
     reckoner: Reckoner | None = None,
+    variants: Variants | None = None,
     half_width: Callable[[Summary], float] | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -187,17 +210,22 @@ def run_study(
     `half_width(summary)` is the half-width of the interval on unavailability as a share of it (infinity
     where there is none yet); it is needed with `goal.precision`. An interrupt (Ctrl-C) ends the study with
     the streams that are complete, and `max_time` does too: then the years depend on the machine's speed.
+    With `variants` streams are short and equally long, so that there are many; the years are rounded up.
     """
     begun = time.monotonic()
     deadline = math.inf if goal.max_time is None else begun + goal.max_time
     tally = _Tally()
-    work = _Work(tables, seed, math.ceil(keep_years / STREAM_YEARS), reckoner)
+    length = STREAM_YEARS
+    if variants is not None:
+        length = draw_years(goal)
+        goal = replace(goal, years=math.ceil(goal.years / length) * length)
+    work = _Work(tables, seed, math.ceil(keep_years / length), reckoner, variants)
     partial = None
     missed = False
     try:
         with pool_of(work, jobs) as pool:
             for wanted in _rounds(goal, tally, half_width):
-                streams = _streams(tally.streams, wanted - tally.years)
+                streams = _streams(len(tally.numbers), wanted - tally.years, length)
                 for number, years, part in pool.play(streams, deadline):
                     tally.add(number, years, *part)
                     if progress is not None:
@@ -209,14 +237,22 @@ def run_study(
         partial = f"interrupted after {tally.years} years"
     except BrokenProcessPool:
         partial = f"a worker process died after {tally.years} years"
-    if not tally.streams:
+    if not tally.numbers:
         raise NothingSimulatedError(partial or "no stream was played")
     summary, reckonings = tally.total()
     if goal.precision is not None and half_width is not None:
         missed = half_width(summary) > goal.precision
     kept = tuple(tally.kept[number] for number in sorted(tally.kept))
     wall_s = time.monotonic() - begun
-    return Study(tables, seed, summary, reckonings, tally.years, wall_s, kept, partial, missed)
+    drawn = None if variants is None else tuple(sorted(tally.numbers))
+    return Study(tables, seed, summary, reckonings, tally.years, wall_s, kept, partial, missed, drawn)
+
+
+def draw_years(goal: Goal) -> int:
+    """Years of a stream with parameters of its own: the most with `ENOUGH_DRAWS`, within reason."""
+    if goal.precision is not None:
+        return LONGEST_DRAW
+    return min(max(goal.years // ENOUGH_DRAWS, SHORTEST_DRAW), LONGEST_DRAW)
 
 
 def _rounds(goal: Goal, tally: _Tally, half_width: Callable[[Summary], float] | None) -> Iterator[int]:
@@ -235,7 +271,7 @@ def _rounds(goal: Goal, tally: _Tally, half_width: Callable[[Summary], float] | 
         wanted = tally.years + math.ceil(more / STREAM_YEARS) * STREAM_YEARS
 
 
-def _streams(first: int, years: int) -> list[tuple[int, int]]:
-    whole, rest = divmod(years, STREAM_YEARS)
-    lengths = [STREAM_YEARS] * whole + ([rest] if rest else [])
+def _streams(first: int, years: int, length: int) -> list[tuple[int, int]]:
+    whole, rest = divmod(years, length)
+    lengths = [length] * whole + ([rest] if rest else [])
     return [(first + n, length) for n, length in enumerate(lengths)]

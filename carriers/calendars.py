@@ -71,7 +71,19 @@ class Zone:
 
     def __reduce__(self) -> tuple[type[Zone], tuple[dt.date, str, int]]:
         """Send the definition, not the tables, to another process."""
-        return Zone, (self.starts, self.timezone, self.years)
+        return Zone, self._definition
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the definitions are the same."""
+        return isinstance(other, Zone) and other._definition == self._definition
+
+    def __hash__(self) -> int:
+        """Hash the definition."""
+        return hash(self._definition)
+
+    @property
+    def _definition(self) -> tuple[dt.date, str, int]:
+        return self.starts, self.timezone, self.years
 
     def _utc(self, local: dt.datetime) -> float:
         return (local.replace(tzinfo=self._info) - EPOCH).total_seconds()

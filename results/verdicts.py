@@ -21,8 +21,13 @@ def judge_share(kept: int, windows: int, risk: float, confidence: float = 0.95) 
     The interval is Clopper and Pearson's, for windows that are independent of each other.
     """
     met_share = share(kept, windows, confidence)
+    return met_share, judge(met_share, risk)
+
+
+def judge(met_share: Estimate, risk: float) -> Verdict:
+    """Compare an estimate of the share of windows kept with 1 - `risk`."""
     if met_share.low is None or met_share.high is None:
-        return met_share, Verdict.INCONCLUSIVE
+        return Verdict.INCONCLUSIVE
     if met_share.low >= 1 - risk:
-        return met_share, Verdict.MET
-    return met_share, Verdict.BREACHED if met_share.high < 1 - risk else Verdict.INCONCLUSIVE
+        return Verdict.MET
+    return Verdict.BREACHED if met_share.high < 1 - risk else Verdict.INCONCLUSIVE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from carriers.calendars import WeeklyHours, Zone
 from carriers.codecs import Codec
 from carriers.faults import Fault
-from carriers.laws import Law
+from carriers.laws import Fixed, Law
 from carriers.path import AccessLink, JitterBuffer, Transit
 from carriers.policy import Carrier, RoutingPolicy
 
@@ -296,3 +296,17 @@ class Tables:
     """Service is down where the chance that an offered call fails is above this."""
     warm_up: float = 0.0
     """Seconds simulated before the record begins, so that it starts in equilibrium."""
+
+
+def untimed(tables: Tables) -> Tables:
+    """Set aside how often things fail and how soon they are repaired: no call's fate depends on it."""
+    never = Fixed(1.0)
+    units = tuple(
+        replace(
+            unit,
+            modes=tuple(replace(m, mtbf=never, repair=Repair(never), standby_mtbf=None) for m in unit.modes),
+            calendar=None,
+        )
+        for unit in tables.units
+    )
+    return replace(tables, units=units, crews=(), spares=(), support=None, changes=())

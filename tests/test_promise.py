@@ -11,11 +11,9 @@ from click.testing import CliRunner
 
 import callsim
 from callsim import study
-from callsim.agreements.at_risk import by_draws, credit_by_target, nines, widened
+from callsim.agreements.at_risk import credit_by_target, nines, widened
 from callsim.agreements.terms import load_terms
-from callsim.agreements.uncertainty import load_uncertain
 from callsim.cli import main
-from sla.objectives import Availability
 from sla.remedies import CreditRule
 from sla.terms import Terms
 
@@ -61,7 +59,7 @@ def test_promises_from_python():
     assert frame.groupby("window")["target"].apply(lambda t: t.is_monotonic_increasing).all()
     assert (found.years, found.result.study.years, found.draws) == (100, 100, None)
     with pytest.raises(ValueError, match="name the scenario's file"):
-        callsim.promise(callsim.load(ONE_UNIT), parameters_uncertain="known.yaml")
+        callsim.promise(callsim.load(ONE_UNIT), overrides=["name=other"])
 
 
 def test_one_objective_at_one_risk(tmp_path):
@@ -105,42 +103,9 @@ def test_what_is_not_known_makes_promises_smaller(tmp_path):
         monthly.append(row["target"])
     sure, unsure = monthly
     told = json.loads(text)
-    assert (told["years"], told["draws"], told["seed"]) == (400, 40, 1)
-    assert told["availability"]["gross"]["count"] == 40
+    assert (told["years"], told["uncertain"]["draws"], told["seed"]) == (400, 100, 1)
     assert unsure["value"] < sure["low"]
     assert unsure["low"] < unsure["value"] <= unsure["high"]
-
-
-@pytest.mark.parametrize(
-    ("parameter", "message"),
-    [
-        ("failures: 3", "2: parameters.0.over: goes with `failures`; write both"),
-        ("median: 3d", "2: parameters.0.p95: goes with `median`; write both"),
-        ("median: 3d, p95: 2d", "2: parameters.0.p95: has to be more than `median`"),
-        ("failures: 3, over: 3y, median: 3d", "either `failures` and `over`, or `median` and `p95`"),
-    ],
-)
-def test_uncertain_parameters_have_one_form(tmp_path, parameter, message):
-    file = tmp_path / "known.yaml"
-    file.write_text(f"parameters:\n  - {{path: a.mtbf, {parameter}}}\n")
-    with pytest.raises(Exception, match="parameters") as raised:
-        load_uncertain(file)
-    assert message in str(raised.value)
-
-
-def test_draws_follow_what_is_known(tmp_path):
-    file = tmp_path / "known.yaml"
-    file.write_text(
-        "parameters:\n  - {path: a.mtbf, failures: 8, over: 8y}\n  - {path: b.mtbf, median: 10d, p95: 40d}\n"
-    )
-    counted, believed = load_uncertain(file).parameters
-    rng = np.random.default_rng(3)
-    years = np.array([counted.draw(rng) for _ in range(4000)]) / (365.25 * 86400)
-    rate = 1 / years
-    assert rate.mean() == pytest.approx(8.5 / 8, abs=4 * np.sqrt(8.5) / 8 / np.sqrt(4000))
-    days = np.array([believed.draw(rng) for _ in range(4000)]) / 86400
-    assert np.mean(days <= 10) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(4000))
-    assert np.mean(days <= 40) == pytest.approx(0.95, abs=4 * np.sqrt(0.05 * 0.95 / 4000))
 
 
 def test_terms_are_widened_to_all_windows():
@@ -168,19 +133,6 @@ def test_credits_by_target_are_those_of_the_terms_at_their_own_target():
     assert credit_by_target(flat, actual, np.array([0.999]))[0] == pytest.approx(
         0.05 * np.mean(actual < 0.999)
     )
-
-
-def test_draws_of_parameters_widen_the_interval():
-    rng = np.random.default_rng(2)
-    levels = rng.uniform(0.99, 0.999, 40)
-    actual = np.concatenate([rng.normal(level, 1e-5, 300) for level in levels])
-    promise = by_draws(40, rng, 0.95)(actual, Availability(name="availability", at_least="99%"), 0.1)
-    assert promise is not None
-    assert promise.low is not None
-    assert promise.high is not None
-    assert promise.low < promise.value < promise.high
-    # A tenth of the draws is below: the interval is about as wide as the gaps between that many of them.
-    assert 0.0005 < promise.high - promise.low < 0.004
 
 
 def test_terms_without_objectives_still_tell_their_availability():
@@ -214,19 +166,11 @@ def test_ctrl_c_tells_what_is_known(monkeypatch, tmp_path):
 
 def test_an_uncertain_promise_interrupted_keeps_its_whole_draws(monkeypatch, tmp_path):
     (tmp_path / "known.yaml").write_text(UNCERTAIN)
-    interrupted_at(monkeypatch, 4)
+    interrupted_at(monkeypatch, 8)
     arguments = ["--years", "400", "--jobs", "1", "--out", str(tmp_path / "runs")]
     code, text = run(ONE_UNIT, *arguments, "--parameters-uncertain", str(tmp_path / "known.yaml"))
     assert code == 130, text
-    assert text.startswith("PARTIAL: interrupted after 3 of 40 draws")
+    assert text.startswith("PARTIAL: interrupted after 28 years")
     (folder,) = (tmp_path / "runs").iterdir()
     told = json.loads((folder / "promise.json").read_text())
-    assert (told["draws"], told["years"]) == (3, 30)
-
-
-def test_one_draw_says_nothing_of_what_is_uncertain(monkeypatch, tmp_path):
-    (tmp_path / "known.yaml").write_text(UNCERTAIN)
-    interrupted_at(monkeypatch, 2)
-    arguments = ["--years", "400", "--jobs", "1", "--out", str(tmp_path / "runs")]
-    code, text = run(ONE_UNIT, *arguments, "--parameters-uncertain", str(tmp_path / "known.yaml"))
-    assert (code, text) == (130, "interrupted after 1 of 40 draws: nothing is known yet\n")
+    assert (told["uncertain"]["draws"], told["years"]) == (7, 28)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carriers.units import format_duration
-from results.estimates import Estimate, Resampling, share
+from results.draws import Again, Draws
+from results.estimates import Estimate, share
 from results.quantiles import lowest_kept, tail_estimate, tail_mean, value_at_risk
 from results.timeline import Floats
-from results.verdicts import Verdict, judge_share
+from results.verdicts import Verdict, judge
 from sla.assessment import Customer as Holder
 from sla.assessment import Flags
 from sla.objectives import Objective
@@ -140,7 +141,7 @@ def window_name(terms: Terms, objective: Objective | None = None) -> str:
     return {"calendar_month": "month", "event": "outage"}.get(window, window)
 
 
-def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], again: Resampling) -> Accounts:
+def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], again: Again) -> Accounts:
     """Draw up the accounts of a run; `again` resamples its years."""
     pairs = list(zip(agreements, reckonings, strict=True))
     judged: list[Judgement] = []
@@ -154,7 +155,7 @@ def accounts(agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], a
             if any(_alike(windows, other) for other in had):
                 continue
             had.append(windows)
-            judged.append(_judgement(agreement, objective, reckoning, number, again.confidence))
+            judged.append(_judgement(agreement, objective, reckoning, number, again))
     judged = [
         judgement if len(seen[judgement.agreement, judgement.objective]) > 1
         else replace(judgement, customer=None)
@@ -177,24 +178,48 @@ def _alike(one: tuple[Floats, Flags], other: tuple[Floats, Flags]) -> bool:
 
 
 def _judgement(
-    agreement: Agreement, objective: Objective, reckoning: Reckoning, number: int, confidence: float
+    agreement: Agreement, objective: Objective, reckoning: Reckoning, number: int, again: Again
 ) -> Judgement:
     met, actual, why_not = reckoning.met[number], reckoning.actual[number], reckoning.why_not[number]
     terms, name = agreement.terms, agreement.customer.name
     window = window_name(terms, objective)
     if why_not is not None:
-        nothing = share(0, 0, confidence)
+        nothing = share(0, 0, again.confidence)
         return Judgement(terms.name, objective, window, nothing, None, why_not, None, name)
-    met_share, verdict = judge_share(int(met.sum()), len(met), objective.risk, confidence)
-    promise = keepable(actual, objective, objective.risk, confidence)
+    met_share = _share(again, met)
+    (promise,) = keepable_at(actual, objective, (objective.risk,), again)
+    verdict = judge(met_share, objective.risk)
     return Judgement(terms.name, objective, window, met_share, verdict, None, promise, name)
 
 
-def keepable(actual: Floats, objective: Objective, risk: float, confidence: float) -> Estimate | None:
-    """Estimate the best target that at most a share `risk` of windows with these values breaks.
+def _share(again: Again, kept: Flags) -> Estimate:
+    """Estimate the share of windows of which something is so."""
+    if isinstance(again, Draws):
+        return again.share(kept)
+    return share(int(kept.sum()), len(kept), again.confidence)
+
+
+def _lowest_kept(again: Again, values: Floats, risks: Sequence[float]) -> list[Estimate]:
+    if isinstance(again, Draws):
+        return again.lowest_kept(values, risks)
+    return [lowest_kept(values, risk, again.confidence) for risk in risks]
+
+
+def keepable_at(
+    actual: Floats, objective: Objective, risks: Sequence[float], again: Again
+) -> list[Estimate | None]:
+    """Estimate, for each risk, the best target that at most such a share of windows with these values breaks.
 
     None where a broken promise takes several windows, which one window's value does not tell.
     """
+    if objective.consecutive > 1:
+        return [None] * len(risks)
+    values, sign = oriented(actual, objective)
+    return [finite(target.scaled(sign)) for target in _lowest_kept(again, values, risks)]
+
+
+def keepable(actual: Floats, objective: Objective, risk: float, confidence: float) -> Estimate | None:
+    """Do as `keepable_at` for one risk and windows that are independent of each other."""
     if objective.consecutive > 1:
         return None
     values, sign = oriented(actual, objective)
@@ -218,13 +243,14 @@ def finite(estimate: Estimate) -> Estimate | None:
     return estimate if all(end is None or np.isfinite(end) for end in ends) else None
 
 
-def _figures(agreement: Agreement, reckoning: Reckoning, again: Resampling) -> CreditFigures:
+def _figures(agreement: Agreement, reckoning: Reckoning, again: Again) -> CreditFigures:
     return _credit_figures(
         agreement.customer.name,
         agreement.terms.name,
         reckoning.paid,
+        again,
         again.ratio(reckoning.year_paid, reckoning.year_windows, int(np.count_nonzero(reckoning.paid))),
-        share(int(reckoning.chronic.sum()), len(reckoning.chronic), again.confidence),
+        _share(again, reckoning.chronic),
         float(reckoning.bonus.mean()) if len(reckoning.bonus) else 0.0,
         agreement.customer.fee,
         agreement.terms.currency,
@@ -232,7 +258,7 @@ def _figures(agreement: Agreement, reckoning: Reckoning, again: Resampling) -> C
     )
 
 
-def _portfolio(pairs: Sequence[tuple[Agreement, Reckoning]], again: Resampling) -> CreditFigures | None:
+def _portfolio(pairs: Sequence[tuple[Agreement, Reckoning]], again: Again) -> CreditFigures | None:
     """Add up what all customers are paid in a month: one outage pays many credits."""
     currencies = {agreement.terms.currency for agreement, _ in pairs}
     fees = [agreement.customer.fee for agreement, _ in pairs]
@@ -242,14 +268,16 @@ def _portfolio(pairs: Sequence[tuple[Agreement, Reckoning]], again: Resampling) 
     months = np.stack([reckoning.month_paid for _, reckoning in pairs])
     paid = weights @ months / weights.sum()
     by_year = paid.reshape(-1, 12).sum(axis=1)
-    chronic = sum(int(reckoning.chronic.sum()) for _, reckoning in pairs)
-    windows = sum(len(reckoning.chronic) for _, reckoning in pairs)
+    # In the order of time, like everything that `again` is asked about.
+    when = np.concatenate([np.linspace(0.0, 1.0, len(made.chronic)) for _, made in pairs])
+    chronic = np.concatenate([made.chronic for _, made in pairs])[np.argsort(when, kind="stable")]
     return _credit_figures(
         None,
         ", ".join(dict.fromkeys(agreement.terms.name for agreement, _ in pairs)),
         paid,
+        again,
         again.ratio(by_year, np.full(len(by_year), 12.0), int(np.count_nonzero(paid))),
-        share(chronic, windows, again.confidence),
+        _share(again, chronic),
         None,
         None if None in fees else float(weights.sum()),
         currencies.pop(),
@@ -261,6 +289,7 @@ def _credit_figures(
     customer: str | None,
     agreement: str,
     paid: Floats,
+    again: Again,
     mean: Estimate,
     chronic: Estimate,
     bonus_share: float | None,
@@ -269,6 +298,7 @@ def _credit_figures(
     promised: bool,
 ) -> CreditFigures:
     some = len(paid) > 0
+    var95, var99 = _lowest_kept(again, -paid, (0.05, 0.01))
     return CreditFigures(
         customer=customer,
         agreement=agreement,
@@ -278,11 +308,13 @@ def _credit_figures(
         cvar99=tail_mean(paid, 0.99) if some else 0.0,
         chronic_share=chronic,
         intervals={
-            **{
-                f"var{level}": lowest_kept(-paid, 1 - level / 100, mean.confidence).scaled(-1.0)
-                for level in (95, 99)
-            },
-            "cvar99": tail_estimate(paid, 0.99, mean.confidence),
+            "var95": var95.scaled(-1.0),
+            "var99": var99.scaled(-1.0),
+            "cvar99": (
+                again.tail_mean(paid, 0.99)
+                if isinstance(again, Draws)
+                else tail_estimate(paid, 0.99, again.confidence)
+            ),
         },
         bonus_share=bonus_share,
         fee=fee,
@@ -291,9 +323,7 @@ def _credit_figures(
     )
 
 
-def _availability(
-    pairs: Iterable[tuple[Agreement, Reckoning]], kind: str, again: Resampling
-) -> Estimate | None:
+def _availability(pairs: Iterable[tuple[Agreement, Reckoning]], kind: str, again: Again) -> Estimate | None:
     """Estimate an availability that all agreements agree on."""
     found = [(getattr(reckoning, kind), reckoning) for _, reckoning in pairs]
     if not found:

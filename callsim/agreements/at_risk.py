@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from callsim.agreements.accounts import ALWAYS_UP, finite, keepable, oriented, window_name
+from callsim.agreements.accounts import ALWAYS_UP, keepable_at, window_name
+from results.draws import Again
 from results.estimates import Estimate
-from results.quantiles import lowest_kept
 from results.timeline import Floats
 from sla.objectives import Availability, Objective, ObjectiveWindow
 from sla.reckoning import Agreement, Reckoning
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 RISKS = (0.001, 0.01, 0.05, 0.10)
 WINDOWS: tuple[ObjectiveWindow, ...] = get_args(ObjectiveWindow)
-RESAMPLES = 1000
 
 
 class UnpromisedError(Exception):
@@ -64,12 +63,12 @@ class Promises:
     years: int
     average: Estimate
     """Gross availability over all years."""
-    result: Result | None
-    """The run behind them; None where there are several, of uncertain parameters."""
+    result: Result
+    """The run behind them."""
     rows: tuple[Row, ...]
     unassessed: tuple[Unassessed, ...]
     draws: int | None
-    """Draws of uncertain parameters that the windows fall into; None: the parameters are taken as known."""
+    """Draws of parameters that the windows fall into; None: the parameters are taken as known."""
     partial: str | None = None
     """Why there are fewer years than wanted."""
 
@@ -128,17 +127,12 @@ def untargeted(objective: Objective) -> Objective:
 
 
 def tabulated(
-    agreements: Sequence[Agreement],
-    reckonings: Sequence[Reckoning],
-    risks: Sequence[float],
-    confidence: float,
-    draws: tuple[int, np.random.Generator] | None = None,
+    agreements: Sequence[Agreement], reckonings: Sequence[Reckoning], risks: Sequence[float], again: Again
 ) -> tuple[tuple[Row, ...], tuple[Unassessed, ...]]:
-    """Tabulate the promises of agreements whose terms were `widened`.
+    """Tabulate the promises of agreements whose terms were `widened`; `again` knows of draws of parameters.
 
-    Where the windows come from draws of parameters, `draws` says how many, with a generator to resample them.
+    With these a target is the quantile over all windows, so that it has their uncertainty in it.
     """
-    interval = None if draws is None else by_draws(*draws, confidence)
     rows, without = [], []
     for agreement, reckoning in zip(agreements, reckonings, strict=True):
         for number, objective in enumerate(agreement.terms.objectives):
@@ -148,10 +142,7 @@ def tabulated(
                     without.append(Unassessed(agreement.terms.name, objective, why))
                 continue
             actual = reckoning.actual[number]
-            if interval is None:
-                targets = tuple(keepable(actual, objective, risk, confidence) for risk in risks)
-            else:
-                targets = tuple(interval(actual, objective, risk) for risk in risks)
+            targets = tuple(keepable_at(actual, objective, risks, again))
             window = window_name(agreement.terms, objective)
             rows.append(Row(agreement.terms.name, objective, window, tuple(risks), targets, actual))
     return tuple(rows), tuple(without)
@@ -160,41 +151,6 @@ def tabulated(
 def nines(availability: float) -> int:
     """How many nines a marketing page would print: 0.99995 has four."""
     return 99 if availability >= 1.0 else math.floor(-math.log10(1.0 - availability) + 1e-9)
-
-
-def by_draws(
-    draws: int, rng: np.random.Generator, confidence: float
-) -> Callable[[Floats, Objective, float], Estimate | None]:
-    """Estimate targets where the windows come from `draws` of the parameters, as many windows each.
-
-    The value is the quantile over all windows, so that it has the uncertainty of the parameters in it; the
-    interval resamples the draws (a bootstrap of clusters).
-    """
-
-    def interval(actual: Floats, objective: Objective, risk: float) -> Estimate | None:
-        values, sign = oriented(actual, objective)
-        order = np.argsort(values)
-        draw = np.repeat(np.arange(draws), np.diff(np.linspace(0, len(values), draws + 1).astype(int)))[order]
-        found = []
-        for _ in range(RESAMPLES):
-            times = np.bincount(rng.integers(0, draws, draws), minlength=draws)
-            below = np.cumsum(times[draw])
-            found.append(values[order[np.searchsorted(below, risk * below[-1], side="right")]])
-        each = (1 - confidence) / 2
-        value = lowest_kept(values, risk, confidence).value
-        low, high, lower, upper = np.quantile(found, (each, 1 - each, 2 * each, 1 - 2 * each)).tolist()
-        return finite(Estimate(value, low, high, confidence, draws, lower, upper).scaled(sign))
-
-    return interval
-
-
-def average_of_draws(availabilities: Floats, rng: np.random.Generator, confidence: float) -> Estimate:
-    """Estimate the mean availability over draws of the parameters, by resampling the draws."""
-    many = len(availabilities)
-    means = availabilities[rng.integers(0, many, (RESAMPLES, many))].mean(axis=1)
-    each = (1 - confidence) / 2
-    low, high, lower, upper = np.quantile(means, (each, 1 - each, 2 * each, 1 - 2 * each)).tolist()
-    return Estimate(float(availabilities.mean()), low, high, confidence, many, lower, upper)
 
 
 def credit_by_target(rule: CreditRule, actual: Floats, targets: Floats) -> Floats:

@@ -6,21 +6,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from callsim import runs
 from callsim.agreements import promise_report
 from callsim.agreements.accounts import agreements_of, undertaking
 from callsim.agreements.at_risk import RISKS, Promises, UnpromisedError
 from callsim.agreements.promising import distinct
 from callsim.agreements.promising import promise as find_promises
-from callsim.agreements.uncertainty import load_uncertain
+from callsim.agreements.uncertainty import uncertain_in
 from callsim.api import load
-from callsim.commands import RunOptions, answer_width, say, stopped
+from callsim.commands import RunOptions, stopped
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.progress import shown
 from callsim.scenario.model import Scenario
+from callsim.terminal import answer_width, say
+from callsim.writing import check_target, json_text, write_json, writing
 from sla.remedies import CreditRule
 
 
@@ -28,7 +28,7 @@ def promise(
     path: Path, options: RunOptions, risks: tuple[float, ...], only: str | None, uncertain: Path | None
 ) -> Exit:
     """Simulate a scenario, print what can be promised at which risk, write the plot and the numbers."""
-    runs.check_target(options.json)
+    check_target(options.json)
     scenario = load(path, options.overrides)
     _check(path, scenario, only, uncertain)
     with runs.draft(options.out, f"{scenario.name}-promise") as folder:
@@ -40,12 +40,12 @@ def promise(
                 else promise_report.terminal(found, answer_width())
             )
         answer = _json(found)
-        with runs.writing(options.out):
-            (folder.path / "promise.json").write_text(runs.json_text(answer), encoding="utf-8")
+        with writing(options.out):
+            (folder.path / "promise.json").write_text(json_text(answer), encoding="utf-8")
             _plot(scenario, found, folder.path / "promise")
         kept = folder.keep(datetime.now().astimezone())
     if options.json is not None:
-        runs.write_json(options.json, answer)
+        write_json(options.json, answer)
     if not options.quiet and options.json != "-":
         say(f"Files: {kept}")
     interrupted = found.partial is not None and found.partial.startswith("interrupted")
@@ -53,18 +53,8 @@ def promise(
 
 
 def _json(found: Promises) -> dict[str, Any]:
-    """Return the run's answer with the promises; of uncertain parameters, what all draws together say."""
-    if found.result is not None:
-        return {**found.result.to_json(), "promise": found.to_json()}
-    return {
-        "scenario": found.scenario,
-        "seed": found.seed,
-        "years": found.years,
-        "draws": found.draws,
-        "partial": found.partial,
-        "availability": {"gross": found.average.to_json()},
-        "promise": found.to_json(),
-    }
+    """Return the run's answer with the promises."""
+    return {**found.result.to_json(), "promise": found.to_json()}
 
 
 def _found(
@@ -96,8 +86,7 @@ def _check(path: Path, scenario: Scenario, only: str | None, uncertain: Path | N
     except UnpromisedError as error:
         raise CallsimError(f"{path}: {error}") from None
     if uncertain is not None:
-        rng = np.random.default_rng(0)
-        load(path, load_uncertain(uncertain).overrides(rng))
+        uncertain_in(scenario, uncertain)
 
 
 def _plot(scenario: Scenario, found: Promises, path: Path) -> None:

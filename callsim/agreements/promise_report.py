@@ -93,10 +93,12 @@ def _name(objective: str) -> str:
 
 
 def _footer(promises: Promises) -> str:
-    draws = promises.draws
-    covered = NOISE if draws is None else f"what is not known of the parameters, drawn {draws} times"
+    draws, covered, answers = promises.draws, NOISE, ""
+    if draws is not None:
+        covered = "the simulation's noise"
+        answers = f" It answers for what is not known of the parameters, too, drawn {draws} times."
     confidence = figures.plain_percent(promises.average.confidence)
     return (
         f"{promises.years:,} years, seed {promises.seed}. Each target is broken in at "
-        f"most the share of windows at its left. The {confidence} intervals cover {covered}."
+        f"most the share of windows at its left.{answers} The {confidence} intervals cover {covered}."
     )

@@ -1,78 +1,162 @@
-"""What is not known of a scenario's failure data: draws of its mean times."""
+"""What is not known of a scenario's laws of time, drawn anew for each stream."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from callsim.scenario.reading import read_tree, validated
-from carriers.laws import Lognormal
-from carriers.units import LONGEST, format_duration
-from documents.values import Model, Seconds, Some, located
-from documents.words import Trouble
+from callsim.agreements.reckoner import LedgerReckoner, reckoner_of
+from callsim.build import build
+from callsim.errors import CallsimError, Problem, ScenarioError
+from callsim.scenario.including import is_carrier_file, read_carrier_file
+from callsim.scenario.laws_in import Found, find_law, law_at, misfit, with_law
+from callsim.scenario.load import load_carrier_file
+from callsim.scenario.model import Scenario
+from callsim.scenario.paths import write_path
+from callsim.scenario.reading import BEGINS, read_tree, validated
+from callsim.scenario.tree import Tree
+from callsim.scenario.uncertain import Parameter
+from documents.values import Model, Some
+from documents.words import Path as Steps
+from results.timeline import Floats
+from sim import Tables
+from sla.reckoning import Agreement
 
-JEFFREYS = 0.5
-"""Failures that Jeffreys' prior of a rate adds to those that were counted."""
-
-
-class Parameter(Model):
-    """A mean time of the scenario, with what it was estimated from."""
-
-    path: str = Field(examples=["carriers.atlantic.failures.silent.mtbf"])
-    """Where it stands, as `--set` names it."""
-    failures: int | None = Field(default=None, ge=0, le=1_000_000)
-    """So many failures were counted ..."""
-    over: Seconds | None = None
-    """... in this much operating time."""
-    median: Seconds | None = None
-    """Or: the median of what one believes of it ..."""
-    p95: Seconds | None = None
-    """... and the value that it exceeds with 5 %."""
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        troubles: list[Trouble] = []
-        counted = self.failures is not None or self.over is not None
-        believed = self.median is not None or self.p95 is not None
-        if counted == believed:
-            troubles.append((("failures",), "write either `failures` and `over`, or `median` and `p95`"))
-        elif counted and (self.failures is None or self.over is None):
-            troubles.append((("over",), "goes with `failures`; write both"))
-        elif believed and (self.median is None or self.p95 is None):
-            troubles.append((("p95",), "goes with `median`; write both"))
-        elif self.median is not None and self.p95 is not None and self.p95 <= self.median:
-            troubles.append((("p95",), "has to be more than `median`"))
-        if troubles:
-            raise located(*troubles)
-        return self
-
-    def draw(self, rng: np.random.Generator) -> float:
-        """Draw a mean time in seconds: of counts by Jeffreys' posterior of the rate, else lognormal."""
-        if self.failures is not None and self.over is not None:
-            return self.over / rng.gamma(self.failures + JEFFREYS)
-        assert self.median is not None
-        assert self.p95 is not None
-        return float(Lognormal(self.median, self.p95).sample(rng, 1)[0])
+INCLUDED = "included"
+"""In place of a file: what the scenario says, and the files that it includes."""
+DRAW_KEY = 0xD4A3
+"""Keeps the draws of parameters apart from the streams' random numbers."""
+LIFETIMES = ("mtbf", "standby_mtbf")
+KIND = "file of parameters"
+BEGINS[KIND] = "parameters:"
 
 
-class Uncertain(Model):
-    """Parameters that are known within limits only."""
+class Listed(Model):
+    """A file of uncertain parameters."""
 
     format: Literal[1] = 1
     """Version of the language."""
     parameters: Some[Parameter]
     """Which, and how well they are known."""
 
-    def overrides(self, rng: np.random.Generator) -> tuple[str, ...]:
-        """Draw each parameter once, as `--set` takes them."""
-        return tuple(
-            f"{p.path}={format_duration(min(max(p.draw(rng), 1.0), LONGEST))}" for p in self.parameters
-        )
+
+@dataclass(frozen=True)
+class Uncertain:
+    """Laws of a scenario that are known within limits only."""
+
+    scenario: Scenario
+    source: str
+    """Where that is from: a file, or `INCLUDED`."""
+    parameters: tuple[Parameter, ...]
+    found: tuple[Found, ...]
+    """Where each of them is in the scenario."""
+
+    def draw(self, rng: np.random.Generator) -> Scenario:
+        """Return the scenario with each parameter drawn once."""
+        drawn = self.scenario
+        for parameter, found in zip(self.parameters, self.found, strict=True):
+            law = parameter.draw(law_at(drawn, found.steps), found.own, rng)
+            drawn = with_law(drawn, found.steps, law)
+        return drawn
+
+    def drawn_for(self, seed: int, stream: int) -> Scenario:
+        """Return the scenario that a stream plays; the same one for the same seed and number."""
+        return self.draw(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(DRAW_KEY, stream))))
+
+    def sizes(self, seed: int, streams: Sequence[int]) -> Floats:
+        """Return how much each parameter makes of failures in each stream, (streams, parameters).
+
+        To first order downtime grows with the rate of failures and with the mean of all other times.
+        """
+        rows = []
+        for stream in streams:
+            drawn = self.drawn_for(seed, stream)
+            laws = [(found, law_at(drawn, found.steps)) for found in self.found]
+            rows.append(
+                [
+                    found.law.mean / law.mean if found.steps[-1] in LIFETIMES else law.mean / found.law.mean
+                    for found, law in laws
+                ]
+            )
+        return np.asarray(rows, dtype=np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a result says of it."""
+        said = [parameter.model_dump(exclude_defaults=True) for parameter in self.parameters]
+        return {"source": self.source, "parameters": said}
 
 
-def load_uncertain(path: Path | str) -> Uncertain:
-    """Read a file of uncertain parameters; raises ScenarioError with everything that is wrong."""
-    return validated(read_tree(str(path), "file of parameters"), Uncertain)
+@dataclass(frozen=True)
+class Drawing:
+    """What each stream plays: a draw of its own; it is sent to other processes."""
+
+    uncertain: Uncertain
+    agreements: tuple[Agreement, ...]
+    seed: int
+
+    def of(self, number: int) -> tuple[Tables, LedgerReckoner | None]:
+        """Build what a stream plays."""
+        scenario = self.uncertain.drawn_for(self.seed, number)
+        tables = build(scenario)
+        return tables, reckoner_of(scenario, tables, self.agreements)
+
+
+def uncertain_in(scenario: Scenario, wanted: Path | str) -> Uncertain:
+    """Find what is uncertain of a scenario: by a file, or what it includes (`INCLUDED`).
+
+    The file lists `parameters`, or is a carrier file. Raises ScenarioError with everything that is wrong.
+    """
+    if str(wanted) == INCLUDED:
+        if not scenario.uncertain:
+            raise CallsimError(
+                f"{scenario.name}: nothing is uncertain in it; include a carrier file with `uncertain`, "
+                "or name a file of parameters"
+            )
+        return _uncertain(scenario, INCLUDED, scenario.uncertain)
+    tree = read_tree(str(wanted), KIND)
+    if is_carrier_file(tree.data):
+        return _of_carrier_file(scenario, str(wanted))
+    listed = validated(tree, Listed).parameters
+    _raise_misfits(tree, scenario, "parameters", listed)
+    return _uncertain(scenario, str(wanted), listed)
+
+
+def _uncertain(scenario: Scenario, source: str, parameters: Sequence[Parameter]) -> Uncertain:
+    found = [find_law(scenario, parameter.path) for parameter in parameters]
+    laws = tuple(law for law in found if isinstance(law, Found))
+    assert len(laws) == len(found)  # asked before
+    return Uncertain(scenario, source, tuple(parameters), laws)
+
+
+def _of_carrier_file(scenario: Scenario, file: str) -> Uncertain:
+    """Take what a carrier file says; the scenario has to have the laws that it says it of."""
+    own = load_carrier_file(file)
+    tree = read_carrier_file(file)
+    if not tree.data.get("uncertain"):
+        raise ScenarioError([Problem(file, None, "uncertain", "missing; nothing is uncertain in this file")])
+    listed = Listed.model_validate({"parameters": tree.data["uncertain"]}).parameters
+    _raise_misfits(tree, scenario, "uncertain", listed)
+    problems = []
+    for number, parameter in enumerate(listed):
+        here, there = find_law(scenario, parameter.path), find_law(own, parameter.path)
+        if isinstance(here, Found) and isinstance(there, Found) and here.law != there.law:
+            text = f"the law of {scenario.name} is another than this file's; write `include: [{file}]` in it"
+            problems.append(_problem(tree, ("uncertain", number, "path"), text))
+    if problems:
+        raise ScenarioError(problems)
+    return _uncertain(scenario, file, listed)
+
+
+def _raise_misfits(tree: Tree, scenario: Scenario, key: str, parameters: Sequence[Parameter]) -> None:
+    troubles = [(number, misfit(scenario, parameter)) for number, parameter in enumerate(parameters)]
+    problems = [_problem(tree, (key, n, *trouble[0]), trouble[1]) for n, trouble in troubles if trouble]
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _problem(tree: Tree, path: Steps, text: str) -> Problem:
+    return Problem(*tree.place(path), write_path(tree.data, path), text)

@@ -13,7 +13,6 @@ import click
 
 from callgen.dialer import LostByToolError
 from callgen.lab import LabError
-from callsim import runs
 from callsim.drill import report
 from callsim.drill.comparing import WITHIN, Drill
 from callsim.drill.kamailio import require_kamailio, translated
@@ -37,6 +36,7 @@ from callsim.live.errors import NotLiveError
 from callsim.live.setup import require_live
 from callsim.scenario.load import load_scenario, scenario_hash
 from callsim.scenario.model import Scenario
+from callsim.writing import check_target, write_json
 
 WITHIN_KAMAILIO = 0.25
 """Seconds by which times may differ on average where Kamailio keeps them: its timers tick."""
@@ -65,7 +65,7 @@ class DrillOptions:
 
 def drill(options: DrillOptions) -> Exit:
     """Play a stretch with real calls beside its prediction; exit code as the verdict has it."""
-    runs.check_target(options.json)
+    check_target(options.json)
     scenario = load_scenario(options.scenario, options.overrides)
     seed = scenario.simulation.seed if options.seed is None else options.seed
     pace = 1.0 if options.real_time else PACE
@@ -86,7 +86,7 @@ def drill(options: DrillOptions) -> Exit:
             _tell(scenario, found, pace, time.monotonic() - begun, left_out)
     if options.json is not None:
         answer = report.to_json(found, scenario.name, scenario_hash(scenario), seed, pace)
-        runs.write_json(options.json, answer)
+        write_json(options.json, answer)
     return found.verdict
 
 

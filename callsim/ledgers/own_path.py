@@ -14,6 +14,7 @@ from results.stretches import Stretches, inside, union
 from results.timeline import Branch, Condition, Floats, Incidents, Ints
 from results.weekly import cut
 from sim import Tables
+from sim.tables import untimed
 from sim.trunks import severity
 from sim.voice import Hearing
 from sla.failing import failing_share
@@ -33,7 +34,7 @@ def with_own_path(
     """
     if ledger.calls is None or all(path.customer != customer for path in tables.own_paths):
         return ledger
-    rater = _raters(tables)[customer]
+    rater = _raters(untimed(tables))[customer]
     calls = rater.calls(ledger.calls, ledger.start, ledger.end, rater.faults(plan, incidents))
     return replace(ledger, calls=calls)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from callsim.scenario.tree import Unreadable, parse, read_file
 
-NAMING = ("sla", "extends", "empirical")
+NAMING = ("sla", "extends", "empirical", "file")
 """Keys whose text is the name of a file, relative to the file that it stands in."""
 YAML_FILES = (".yaml", ".yml")
 
@@ -45,6 +45,9 @@ def _names_in(data: Any) -> Iterator[str]:  # noqa: ANN401 - plain values
         for key, value in data.items():
             if key in NAMING and isinstance(value, str):
                 yield value
+            elif key == "include" and isinstance(value, list):
+                yield from (item for item in value if isinstance(item, str))
+                yield from _names_in([item for item in value if not isinstance(item, str)])
             else:
                 yield from _names_in(value)
     elif isinstance(data, list):

@@ -8,9 +8,11 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from callsim.scenario.calls import Carrier, NumberBlocks, Routing, Service, Traffic
 from callsim.scenario.faults import SharedRisk
+from callsim.scenario.including import Include
 from callsim.scenario.platform import Platform
 from callsim.scenario.promises import Agreed, Customer, Simulation, in_zone
 from callsim.scenario.support import Support
+from callsim.scenario.uncertain import Parameter
 from callsim.scenario.voice import Path
 from documents.values import Items, Model, Month, Name, TimeZone
 from sla.terms import Terms
@@ -29,6 +31,8 @@ class Scenario(Model):
     """What it is called; results are kept under this name."""
     title: str | None = None
     """One line about it."""
+    include: Items[Include] = ()
+    """Carrier files that lie below the scenario: what it says itself wins."""
     starts: Month = Field(examples=["2026-01-01"])
     """First day of the first year; the first of a month."""
     timezone: TimeZone = "UTC"
@@ -57,6 +61,8 @@ class Scenario(Model):
     """To whom it is promised; without them to one."""
     simulation: Simulation = Simulation()
     """How long is simulated."""
+    uncertain: Items[Parameter] = ()
+    """How well its laws are known; `--parameters-uncertain included` draws them."""
 
     @field_validator("sla")
     @classmethod

@@ -60,6 +60,20 @@ def find(data: Any, pattern: str) -> Iterator[tuple[Path, Any]]:  # noqa: ANN401
                 yield (step, *path), found
 
 
+def locate(data: Any, written: str) -> Path | None:  # noqa: ANN401 - plain values
+    """Read a path as `write_path` writes it; None where it leads to nothing."""
+    path: Path = ()
+    for word in written.split("."):
+        here = get(data, path)
+        try:
+            path = (*path, _index(here, word) if isinstance(here, list) else word)
+        except Unreadable:
+            return None
+        if get(data, path) is None:
+            return None
+    return path
+
+
 def apply_overrides(data: Any, overrides: Sequence[str]) -> list[Path]:  # noqa: ANN401 - plain values
     """Put the values of `PATH=VALUE` texts into `data`, and return their paths.
 
