@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from drill import drill
 from exactness import calls, coverages, exact
+from fit import fits
 from kills import kills
 from live import live
 from rows import ROOT, Rows, machine, replaced, table
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[float, int], Rows]] = {
     "calls": calls,
     "live": live,
     "kills": kills,
+    "fit": fits,
     "drill": drill,
     "store": store,
     "watch": watch,

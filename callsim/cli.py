@@ -13,13 +13,28 @@ import click
 
 from callsim import __version__
 from callsim.alerting.commands import COMMANDS as ALERTING
+from callsim.claiming.commands import COMMANDS as CLAIMING
+from callsim.drill.commands import COMMANDS as DRILLING
 from callsim.exits import Exit
+from callsim.fitting.commands import COMMANDS as FITTING
 from callsim.live.commands import COMMANDS as LIVE
 from callsim.live.commands import STORE as STORE_URL
 from callsim.neighbours import in_the_way
-from callsim.options import FILE, OUT, day, duration, month, share, shared_options, shares, variations
+from callsim.options import (
+    FILE,
+    OUT,
+    UNCERTAIN,
+    day,
+    duration,
+    month,
+    share,
+    shared_options,
+    shares,
+    variations,
+)
 from callsim.reading.commands import COMMANDS as READING
 from callsim.store_commands import COMMANDS as STORING
+from callsim.validating.commands import COMMANDS as VALIDATING
 from callsim.watching.commands import COMMANDS as WATCHING
 
 if TYPE_CHECKING:
@@ -95,6 +110,7 @@ def main() -> None:
 )
 @click.option("--junit", metavar="FILE", envvar="CALLSIM_JUNIT", help="Write the verdicts for a CI system.")
 @click.option("--store", metavar="URL", help="Keep the run and its scenario there, like sqlite:///FILE.")
+@UNCERTAIN
 @click.option("--calls", is_flag=True, help="Place every call of a horizon, to check the expected figures.")
 @click.option(
     "--horizon",
@@ -119,6 +135,7 @@ def run(
     max_time: float | None,
     junit: str | None,
     store: str | None,
+    uncertain: Path | None,
     calls: bool,
     horizon: float | None,
     repeat: int | None,
@@ -135,9 +152,10 @@ def run(
         raise click.UsageError("--years and --precision exclude each other; give one")
     if not calls and ((horizon, repeat, redials) != (None,) * 3 or parquet):
         raise click.UsageError("--horizon, --repeat, --redials and --parquet go with --calls")
-    if calls and (shared["years"], precision, max_time, junit, store) != (None,) * 5:
+    if calls and (shared["years"], precision, max_time, junit, store, uncertain) != (None,) * 6:
         raise click.UsageError(
-            "--calls takes --horizon and --repeat, not --years, --precision, --max-time, --junit or --store"
+            "--calls takes --horizon and --repeat, not --years, --precision, --max-time, --junit, --store "
+            "or --parameters-uncertain"
         )
     from callsim import commands  # noqa: PLC0415 - heavy
 
@@ -145,7 +163,8 @@ def run(
         return commands.run_calls(
             scenario, commands.RunOptions(**shared), horizon or 7 * 86400.0, repeat or 1, redials, parquet
         )
-    return commands.run(scenario, commands.RunOptions(**shared), precision, max_time, junit, store)
+    options = commands.RunOptions(**shared)
+    return commands.run(scenario, options, precision, max_time, junit, store, uncertain)
 
 
 @main.command()
@@ -192,13 +211,7 @@ def sweep(scenario: Path, vary: tuple[tuple[str, tuple[str, ...]], ...], **share
     help="Share of windows that may break it, like 1%; several may be given.  [default: 0.1%, 1%, 5%, 10%]",
 )
 @click.option("--objective", metavar="NAME", help="Only this objective of the terms, like availability.")
-@click.option(
-    "--parameters-uncertain",
-    "uncertain",
-    type=FILE,
-    metavar="FILE",
-    help="What is not known of the failure data: counts, or a median with a 95 % point.",
-)
+@UNCERTAIN
 def promise(
     scenario: Path,
     risks: tuple[float, ...],
@@ -364,5 +377,8 @@ def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  
     return sla_judging.compare(record, files, commands.RunOptions(**shared))
 
 
-for _command in (*LIVE, *WATCHING, *ALERTING, *STORING, *READING):
+for _command in (
+    *(*LIVE, *WATCHING, *ALERTING, *STORING, *READING),
+    *(*CLAIMING, *DRILLING, *VALIDATING, *FITTING),
+):
     main.add_command(_command)

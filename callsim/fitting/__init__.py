@@ -1,0 +1,1 @@
+"""Laws of failure and repair out of logs and probe history, for scenarios to include."""

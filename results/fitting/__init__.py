@@ -1,0 +1,1 @@
+"""Laws of failure and repair from what was observed of them."""
