@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from calibration import calibration
 from drill import drill
 from exactness import calls, coverages, exact
 from fit import fits
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[float, int], Rows]] = {
     "live": live,
     "kills": kills,
     "fit": fits,
+    "calibration": calibration,
     "drill": drill,
     "store": store,
     "watch": watch,

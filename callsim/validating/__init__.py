@@ -1,0 +1,1 @@
+"""Sets what a scenario predicts beside what probes have measured."""
