@@ -1,7 +1,7 @@
 """How often `validate` raises a false alarm, and how often it finds what it asked the data for.
 
-Records are made of the scenario itself, and with its repairs twice as long, both as long as `validate` asks for
-on seeing 28 days.
+Records are made of the scenario itself, and with its repairs twice as long, both as long as `validate` asks
+for on seeing 28 days.
 """
 
 from __future__ import annotations
