@@ -33,6 +33,7 @@ from callsim.options import (
     variations,
 )
 from callsim.reading.commands import COMMANDS as READING
+from callsim.reviewing.commands import COMMANDS as REVIEWING
 from callsim.store_commands import COMMANDS as STORING
 from callsim.validating.commands import COMMANDS as VALIDATING
 from callsim.watching.commands import COMMANDS as WATCHING
@@ -379,6 +380,6 @@ def sla_compare(record: Path, files: tuple[Path, ...], **shared: Any) -> Exit:  
 
 for _command in (
     *(*LIVE, *WATCHING, *ALERTING, *STORING, *READING),
-    *(*CLAIMING, *DRILLING, *VALIDATING, *FITTING),
+    *(*CLAIMING, *DRILLING, *VALIDATING, *FITTING, *REVIEWING),
 ):
     main.add_command(_command)
