@@ -20,6 +20,8 @@ DRAWS_PER_SIZE = 5
 """With fewer draws for each parameter there is nothing to regress on."""
 CLEARLY = 2.0
 """Standard errors."""
+LARGEST_SIZE = 1e6
+"""A parameter that is drawn larger, as one may be of which next to nothing is known, counts as that."""
 RESAMPLES = 500
 """Sets of draws that are drawn again for what the worst windows say."""
 
@@ -54,7 +56,8 @@ class Draws:
         self._again = Resampling(draws, rng, confidence)
         self._sizes = np.zeros((draws, 0))
         if sizes is not None and sizes.shape[1] * DRAWS_PER_SIZE <= draws:
-            self._sizes = sizes - sizes.mean(axis=0)
+            within = np.clip(sizes, 0.0, LARGEST_SIZE)
+            self._sizes = within - within.mean(axis=0)
         self._times = rng.multinomial(draws, np.full(draws, 1.0 / draws), RESAMPLES)
         """(RESAMPLES, draws): how often each draw is in a set."""
 

@@ -340,6 +340,16 @@ def test_where_parameters_do_not_matter_the_interval_is_the_noises():
     assert np.mean(widths) == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_parameter_of_which_next_to_nothing_is_known_spoils_no_estimate():
+    rng = np.random.default_rng(1)
+    sizes = np.exp(rng.normal(0.0, 100.0, (100, 2)))
+    sizes[3] = np.inf
+    found = Draws(100, 200, rng, sizes=sizes).ratio(rng.gamma(2.0, 1.0, 200), np.ones(200), 400)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.0 <= found.low < 2.0 < found.high < np.inf
+
+
 def test_few_events_give_bounds_only():
     again = Draws(50, 100, np.random.default_rng(1))
     events = np.zeros(100)

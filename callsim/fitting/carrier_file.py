@@ -15,6 +15,7 @@ from carriers.laws import Empirical, Exponential, Fixed, Gamma, Law, Lognormal, 
 from carriers.units import LONGEST, UNITS
 from documents.values import NAME
 from results.estimates import Estimate
+from results.fitting.fit import Fit
 
 MODES = tuple(kind.value for kind in Kind if kind not in (Kind.CONGESTION, Kind.MAINTENANCE))
 ASSUMED_MODE = Kind.SILENT.value
@@ -26,7 +27,9 @@ NEEDS = {
     Kind.POOR_AUDIO.value: "loss, jitter or delay",
 }
 """What no log says of a mode, so that the scenario has to."""
-LARGEST_ERROR = 10.0
+VAGUE = 0.5
+"""Where the logarithm of a law's parameter has a larger standard error its shape is not known: draws of it
+would have means beyond all that was seen."""
 
 
 @dataclass
@@ -137,7 +140,7 @@ def _failure(observed: Observed, place: _Place, pair: Pair) -> list[str]:
         lines += [f"      # {what}: {text}" for text in _behind(side)]
     life, repair = pair.lives.fitted, pair.repairs.fitted
     if life.best is not None:
-        mtbf = law_text(life.best.law, bare=True)
+        mtbf = law_text(_kept(pair.lives).law, bare=True)
     else:
         mtbf = time_text(pair.seconds / JEFFREYS)
         least = figures.plain_duration(life.mean.lower or 0.0)
@@ -146,7 +149,7 @@ def _failure(observed: Observed, place: _Place, pair: Pair) -> list[str]:
         )
         lines.append("      # estimate of the rate, half a failure; its uncertainty is what counts.")
     if repair.best is not None:
-        repaired = law_text(repair.best.law)
+        repaired = law_text(_kept(pair.repairs).law)
     else:
         repaired = ASSUMED_REPAIR
         lines.append(f"      # ASSUMED: repair {ASSUMED_REPAIR}; no repair was seen to its end")
@@ -164,7 +167,18 @@ def _behind(side: Side) -> list[str]:
         shown.append("AIC " + ", ".join(f"{fit.name} {fit.aic:.1f}" for fit in fitted.fits))
     if side.goodness is not None:
         shown.append(f"goodness of fit p = {side.goodness.p_value:.2g}")
+    if _kept(side) is not fitted.best:
+        shown.append(f"of the {fitted.best.name} law too little is known; exponential by its counts")
     return shown
+
+
+def _kept(side: Side) -> Fit:
+    """Choose the law that stands in the file."""
+    best = side.fitted.best
+    assert best is not None  # there were ends
+    if best.errors is None or max(best.errors.log_errors.values()) <= VAGUE:
+        return best
+    return next(fit for fit in side.fitted.fits if fit.name == "exponential")
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -175,12 +189,10 @@ def _uncertain(path: str, pair: Pair) -> list[str]:
     lines = []
     life = pair.lives.fitted
     for key, side in (("mtbf", pair.lives), ("repair", pair.repairs)):
-        fit = side.fitted.best
+        fit = None if side.fitted.best is None else _kept(side)
         spells = side.fitted.spells
         if fit is not None and fit.errors is not None:
-            errors = ", ".join(
-                f"{name}: {min(error, LARGEST_ERROR):.4g}" for name, error in fit.errors.log_errors.items()
-            )
+            errors = ", ".join(f"{name}: {error:.4g}" for name, error in fit.errors.log_errors.items())
             tied = f"{max(min(fit.errors.correlation, 0.999), -0.999):.3f}"
             also = "" if float(tied) == 0 else f", correlation: {tied}"
             lines.append(f"  - {{path: {path}.{key}, log_errors: {{{errors}}}{also}}}")
