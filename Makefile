@@ -25,7 +25,10 @@ test: $(VENV)/.ready-to-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+# Calls in real time share the machine with the other tests here: what failed has to pass by itself, and is told.
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal || { test $$? -eq 1 && \
+		echo "What failed is tried once more, by itself:" && \
+		$(BIN)/pytest --last-failed --last-failed-no-failures none --verbose; }
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python benchmarks/run.py $(BENCH)
