@@ -115,19 +115,51 @@ class Pings:
         self._plan(self._env.now)
 
 
+class Hours:
+    """The present hour of the week, with one timer of its end for all who wait for it."""
+
+    def __init__(self, env: Clock, zone: Zone) -> None:
+        self._env = env
+        self._local = zone.local
+        self._timer: Timer | None = None
+        self.of_week = 0
+        self.ends = -math.inf
+        """From then on `look` is due."""
+        self.told: list[Callable[[Timer], None]] = []
+        """Who is told that the hour is over, waiting or not."""
+
+    def look(self, now: float) -> None:
+        """Find the hour that it is now."""
+        local = self._local(now)
+        hour = local // HOUR
+        self.of_week = int(hour) % HOURS_PER_WEEK
+        self.ends = now + (hour + 1.0) * HOUR - local
+
+    def over(self, now: float) -> Timer:
+        """Return the timer of the end of the hour, a moment late, so that rounding does not make it early."""
+        if self._timer is None:
+            self._timer = self._env.after(self.ends - now + 1e-3, self._tell)
+        return self._timer
+
+    def _tell(self, timer: Timer) -> None:
+        self._timer = None
+        for tell in self.told:
+            tell(timer)
+
+
 class WatchedCalls:
     """Calls over one trunk, watched from when some begin to be bad until the rule takes the trunk out.
 
     What is bad is an attempt that fails, or, with `poor`, a call that sounds poor. The number of calls until
     then is drawn from the rule's own law at the chance that one is bad, the time that they take from their
-    rate. At the end of an hour, and wherever the rate changes, those not yet seen go on at the new rate;
-    where the chance changes the window starts anew.
+    rate: they are a Poisson process, so what is left of that time, in units of the mean time between two,
+    is used up at the rate of each hour. Where the chance changes the window starts anew.
     """
 
     def __init__(
         self,
         env: Clock,
-        zone: Zone,
+        hours: Hours,
         router: Router,
         policy: RoutingPolicy,
         trunk: int,
@@ -141,14 +173,15 @@ class WatchedCalls:
             rule = None if policy.poor_calls is None else policy.poor_calls.calls
         assert rule is not None  # made only where there is a rule
         self._env = env
-        self._local = zone.local
+        self._hours = hours
+        hours.told.append(self._next_hour)
         self._router = router
         self._rule = rule
         self._as_poor = poor
         self._trunk = trunk
         name = f"{'heard' if poor else 'watched'}/{policy.trunks[trunk].name}"
         rng = random.generator(name)
-        self._gamma, self._binomial = rng.standard_gamma, rng.binomial
+        self._gamma = rng.standard_gamma
         self._uniform = random.uniform(f"{name}/calls")
         self._needed = rule.needed
         self._certain = random.law(Gamma(self._needed, 1.0 / math.sqrt(self._needed)), f"{name}/certain")
@@ -158,11 +191,11 @@ class WatchedCalls:
         """What is watched now."""
         self._timer: Timer | None = None
         self._chance = 0.0
-        self._left: int | None = None
-        """Calls until the trip; None: it does not come."""
+        self._due = math.inf
+        """Mean times between two calls from `_since` until the trip; infinity: it does not come."""
         self._since = 0.0
-        self._needs = 0.0
-        """Seconds from `_since` that they take at the rate of that hour."""
+        self._rate = 0.0
+        """Calls a second since then."""
 
     def watch(self, watch: Watch | None, now: float) -> None:
         """Watch attempts that fail as `watch` says; None: none do, the window fills with successes."""
@@ -176,36 +209,34 @@ class WatchedCalls:
             self._go_on(watch, now)
 
     def _count_seen(self, now: float) -> None:
-        """Take off the calls that have come in; all but the last lie uniformly in the time that they take."""
-        left = self._left
-        if left is not None and left > 1 and self._needs > 0.0:
-            passed = (now - self._since) / self._needs
-            self._left = left - self._binomial(left - 1, passed if passed < 1.0 else 1.0)
+        """Take off the calls that have come in."""
+        due = self._due - (now - self._since) * self._rate
+        self._due = due if due > 0.0 else 0.0
 
     def _go_on(self, watch: Watch, now: float) -> None:
-        local = self._local(now)
-        hour = local // HOUR
-        of_week = int(hour) % HOURS_PER_WEEK
-        chance = watch.chance[of_week]
+        hours = self._hours
+        if now >= hours.ends:
+            hours.look(now)
+        chance = watch.chance[hours.of_week]
         if chance != self._chance:
             self._chance = chance
-            self._left = self._needed if chance >= 1.0 else self._draw(chance)
-        left, rate, needs = self._left, watch.rate[of_week], 0.0
-        ends = (hour + 1.0) * HOUR - local
+            self._due = self._draw(chance)
+        due = self._due
         self._since = now
-        if left is not None and rate > 0.0:
-            needs = (self._certain() if left == self._needed else self._gamma(left)) / rate
-        self._needs = needs
-        if 0.0 < needs < ends:
-            self._timer = self._env.after(needs + watch.delay, self._trip)
-        elif left is not None or not watch.even:
-            self._timer = self._env.after(ends + 1e-3, self._next_hour)
+        self._rate = rate = watch.rate[hours.of_week]
+        if due < rate * (hours.ends - now):
+            self._timer = self._env.after(due / rate + watch.delay, self._trip)
+        elif due < math.inf or not watch.even:
+            self._timer = hours.over(now)
 
-    def _draw(self, chance: float) -> int | None:
+    def _draw(self, chance: float) -> float:
+        if chance >= 1.0:
+            return self._certain()
         law = self._laws.get(chance)
         if law is None:
             law = self._laws[chance] = trip_law(self._rule, chance)
-        return law.draw(self._uniform())
+        calls = law.draw(self._uniform())
+        return math.inf if calls is None else self._gamma(calls)
 
     def _next_hour(self, timer: Timer) -> None:
         if timer is self._timer and self.watched is not None:

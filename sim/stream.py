@@ -248,7 +248,8 @@ class Stream:
         trunks = self.trunks
         code: int | None = 0
         if trunks is not None:
-            if trunks.dirty and self.around.forwards:
+            if trunks.moved:
+                trunks.moved = False
                 self.around.follow_trunks()
             trunks.dirty = False
             code = trunks.number

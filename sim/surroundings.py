@@ -41,7 +41,6 @@ class Surroundings:
         self._weights = [trunks.numbers * radix**place for place in range(len(self.codes))]
         self._waiting: list[Timer | None] = [None] * len(tables.numbers)
         """Until calls that a home carrier does not deliver are forwarded."""
-        self.forwards = any(number.forwards for number in tables.numbers)
         self._failed = [False] * len(tables.numbers)
         # By a fault's index; the last is for -1, which is none.
         self._lost = [1.0 - delivered(fault) for fault in (*tables.faults, None)]

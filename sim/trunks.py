@@ -10,7 +10,7 @@ from carriers.health import TrunkHealth
 from carriers.path import CLEAR
 from carriers.routing import Router
 from sim.conditions import Watch
-from sim.detection import Pings, WatchedCalls, ping_status
+from sim.detection import Hours, Pings, WatchedCalls, ping_status
 from sim.draws import Randomness
 from sim.recorder import Incident
 from sim.tables import Tables
@@ -85,12 +85,15 @@ class Trunks:
         """More than two of `number` can lie apart."""
         self.dirty = False
         """Whether the state has changed since somebody looked."""
+        self.moved = False
+        """Whether a trunk has come to show another fault, or none, since somebody looked."""
         self._watched: list[WatchedCalls] = []
         """As in `State.watches`: those of failing calls, then those of poor ones."""
+        hours = Hours(env, tables.zone)
         for poor, rule in ((False, policy.failing_calls), (True, policy.poor_calls)):
             if rule is not None:
                 self._watched += [
-                    WatchedCalls(env, tables.zone, router, policy, t, random, learnt, poor=poor)
+                    WatchedCalls(env, hours, router, policy, t, random, learnt, poor=poor)
                     for t in range(count)
                 ]
         self._nothing = (None,) * len(self._watched)
@@ -143,6 +146,7 @@ class Trunks:
             shown = active[0][0] if active else -1
         if shown != trunk.shown:
             trunk.shown = shown
+            self.moved = True
             status = self._ping_status[shown]
             if trunk.pings is not None and status != trunk.pings.status:
                 trunk.pings.answer_is(status, now)
