@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,6 +61,12 @@ def seconds(years: int, jobs: int) -> float:
         return float(json.loads(timing.read_text())["wall_s"])
 
 
+def seconds_apart(years: int) -> float:
+    """Let callsim simulate on one process, twice at once; return what the slower one took."""
+    with ThreadPoolExecutor(2) as both:
+        return max(both.map(lambda _: seconds(years, 1), range(2)))
+
+
 def seconds_of(*arguments: str) -> tuple[float, float]:
     """Run callsim; return the seconds until its first line of output, and until its end."""
     began = time.perf_counter()
@@ -85,10 +92,13 @@ def speed(times: float, _: int) -> Rows:
         "at least 0.33",
         ours / plain >= 1 / 3,
     )
-    years = round(600 * times)
+    # Short turns, many of them: a machine that others share is twice as fast in one second as in another.
+    years = round(300 * times)
     outbound = build(load_scenario(OUTBOUND))
     ours, plain = in_turns(
-        lambda: years_a_cpu_second(outbound, years), lambda: plain_simpy_five_nines.main(years)[0]
+        lambda: years_a_cpu_second(outbound, years),
+        lambda: plain_simpy_five_nines.main(years)[0],
+        rounds=5 * ROUNDS,
     )
     yield Row(
         "five-nines with calls from us only, one core, against a stripped version in plain SimPy",
@@ -99,10 +109,13 @@ def speed(times: float, _: int) -> Rows:
     whole = statistics.median(years_a_cpu_second(five, years) for _ in range(ROUNDS))
     yield Row("five-nines, one core", f"{whole:,.0f} years/s", "at least 150", whole >= 150)
     years = round(4000 * times)
-    one, two = in_turns(lambda: seconds(years, 1), lambda: seconds(years, 2), rounds=3)
+    one, two, apart = in_turns(
+        lambda: seconds(years, 1), lambda: seconds(years, 2), lambda: seconds_apart(years // 2), rounds=3
+    )
     yield Row(
         f"five-nines, {years:,} years, one process against two",
-        f"{one:.1f} to {two:.1f} s: {one / two:.2f}",
+        f"{one:.1f} to {two:.1f} s: {one / two:.2f} "
+        f"(two runs of half the years side by side, which is what the machine has: {one / apart:.2f})",
         "at least 1.8",
         one / two >= 1.8,
     )
