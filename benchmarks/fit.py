@@ -20,7 +20,7 @@ from results.estimates import Estimate
 from results.fitting.fit import Fitted, fit_spells, of_all
 from results.fitting.spells import Record, Spells, exact, joined, lives_of, repairs_of
 
-TRIALS = 200
+TRIALS = 1000
 SEED = 2026
 SPELLS = 40
 CENSORED = 0.3

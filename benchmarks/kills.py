@@ -22,16 +22,16 @@ from rows import Row, Rows
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from callgen.caps import Caps
-from callgen.counters import Counters
 from callgen.dialer import SLOTS, Workers
-from callgen.far_end import FarEnd, Settings
-from callgen.guard import Guard
-from callgen.lab import HOST
+from callgen.guarding.caps import Caps
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard
+from callgen.lab.far_end import FarEnd, Settings
+from callgen.lab.lab import HOST
 from callgen.load import Kept, Shape, generate
+from callgen.measures.records import CallRecord, Outcome
 from callgen.messages import Answers
 from callgen.placing import Line
-from callgen.records import CallRecord, Outcome
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
 from carriers.routing import Router
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from callgen.guard import Method, Permit
+from callgen.guarding.guard import Method, Permit
 from callgen.member import WARN_AFTER, Call, LostByToolError, Member, Slot, pause_after
 from callgen.messages import (
     Alive,
@@ -276,7 +276,7 @@ class Workers:
         # Whether somebody waits for it or not, a failure to start is no surprise to asyncio.
         worker.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
         worker.process = Process(
-            "callgen.worker",
+            "callgen.endpoint.worker",
             self._share(index),
             lambda message: self._heard(worker, message),
             lambda code: self._died(worker, code),

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from callgen.dialer import Dialer
-from callgen.guard import Guard, RefusedError, host_of
+from callgen.guarding.guard import Guard, RefusedError, host_of
+from callgen.guarding.targets import Hop, Target, hops_of
+from callgen.measures.records import CallRecord
 from callgen.messages import Identity
 from callgen.placing import Line
-from callgen.records import CallRecord
 from callgen.resolving import NOWHERE, TRANSPORTS, Resolved, ResolveError, Resolver, written
-from callgen.targets import Hop, Target, hops_of
 from carriers.policy import RoutingPolicy
 from carriers.routing import Router
 

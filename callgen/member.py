@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from callgen.guard import Permit
+from callgen.guarding.guard import Permit
 from callgen.messages import Dialog, Event, FromWorker, HangUp, Lost, Ready, ToWorker
 from callgen.process import Process
 

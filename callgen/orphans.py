@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from callgen import sip
-from callgen.guard import Permit
+from callgen.guarding.guard import Permit
 from callgen.messages import Dialog, Ready, Tls
 from callgen.repeating import PATIENCE, T1, Repeated
 from callgen.sip import BRANCH, Message

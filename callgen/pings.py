@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 from callgen.dialer import LostByToolError
-from callgen.guard import RefusedError
+from callgen.guarding.guard import RefusedError
 from callgen.placing import Line
 
 Learnt = Callable[[int, bool, float], None]

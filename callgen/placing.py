@@ -11,11 +11,11 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from callgen.dialer import Dialer, LiveCall, LostByToolError
-from callgen.guard import Guard, Permit, RefusedError
+from callgen.guarding.guard import Guard, Permit, RefusedError
+from callgen.guarding.targets import Hop, ordered
+from callgen.measures.records import Attempt, CallRecord, Outcome, outcome_of
 from callgen.messages import Audio, Ended, Event, Identity, Lost, Response, Sent
-from callgen.records import Attempt, CallRecord, Outcome, outcome_of
 from callgen.settling import Leg
-from callgen.targets import Hop, ordered
 from carriers.routing import UNAVAILABLE, CallSetup, Router
 from carriers.routing import Outcome as End
 

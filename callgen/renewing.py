@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from callgen.dialer import LiveCall, Workers
-from callgen.guard import Permit
+from callgen.guarding.guard import Permit
 from callgen.messages import Audio
 
 LONGEST = 3600.0

@@ -18,8 +18,8 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
-from callgen.guard import TRUNK
-from callgen.targets import Source, Target, privacy
+from callgen.guarding.guard import TRUNK
+from callgen.guarding.targets import Source, Target, privacy
 
 LIFETIME = 5.0
 """Seconds that one question may take, with its repeats."""

@@ -7,9 +7,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from callgen.caps import TIMER_B
 from callgen.dialer import LiveCall
-from callgen.guard import Guard, Permit
+from callgen.guarding.caps import TIMER_B
+from callgen.guarding.guard import Guard, Permit
 from callgen.messages import Ended, Lost, Response
 
 EARLY = 1.0

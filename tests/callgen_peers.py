@@ -25,7 +25,7 @@ class Running:
         self._calls = 0
 
     async def __aenter__(self):
-        self.process = Process("callgen.worker", self.settings, self._heard, self._ended)
+        self.process = Process("callgen.endpoint.worker", self.settings, self._heard, self._ended)
         self.ready = await self.wait(Ready)
         return self
 

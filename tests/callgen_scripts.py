@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from callgen.dialer import LostByToolError, SlotsExhaustedError
-from callgen.guard import Guard, Method
+from callgen.guarding.guard import Guard, Method
 from callgen.messages import Ended, Heard, Lost, Response, Rtp, Sent
 from callgen.placing import Line
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk

@@ -8,9 +8,10 @@ import re
 import struct
 from contextlib import asynccontextmanager
 
-from callgen import rtp, sip
-from callgen.far_end import FarEnd, Settings
-from callgen.lab import conduct_of
+from callgen import sip
+from callgen.lab import rtp
+from callgen.lab.far_end import FarEnd, Settings
+from callgen.lab.lab import conduct_of
 from callgen.messages import Answers
 
 HOST = "127.0.0.1"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from callgen import worker
-from callgen.call import Call
+from callgen.endpoint import worker
+from callgen.endpoint.call import Call
 
 BREAKS = "PYTHON_BREAKS"
 """Of the variables that reach a worker."""

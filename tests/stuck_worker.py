@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from callgen import worker
+from callgen.endpoint import worker
 
 
 def run(pipe, settings):

@@ -10,12 +10,12 @@ import pytest
 from callgen_scripts import ANSWERS, BRIEF, HOSTS, NUMBER, ScriptedDialer, call, line, router
 
 from callgen import settling
-from callgen.caps import Caps
-from callgen.counters import Counters
-from callgen.guard import Guard
+from callgen.guarding.caps import Caps
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard
+from callgen.measures.records import Outcome
 from callgen.messages import Audio, Identity
 from callgen.placing import Line
-from callgen.records import Outcome
 from carriers.health import CallRule, QualityRule
 
 

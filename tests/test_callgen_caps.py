@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.caps import DAY, HOUR, Caps, Limits
-from callgen.counters import Counters
-from callgen.guard import Guard, Permit, Reason, RefusedError
+from callgen.guarding.caps import DAY, HOUR, Caps, Limits
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard, Permit, Reason, RefusedError
 
 TRUNK = "sip:127.0.0.1:5060"
 NUMBER = "+12025550100"

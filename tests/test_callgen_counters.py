@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.caps import DAY, HOUR, Caps, Limits, Used, Worst
-from callgen.counters import FORMAT, GRACE, KEPT, Counters, Left
-from callgen.guard import Guard, Reason, RefusedError
+from callgen.guarding.caps import DAY, HOUR, Caps, Limits, Used, Worst
+from callgen.guarding.counters import FORMAT, GRACE, KEPT, Counters, Left
+from callgen.guarding.guard import Guard, Reason, RefusedError
 
 NOW = 1e9
 CALLER = """
 import sys
 import time
-from callgen.caps import Caps
-from callgen.counters import Counters
-from callgen.guard import Guard, RefusedError
+from callgen.guarding.caps import Caps
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard, RefusedError
 
 path, at_once, a_day, settles = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "settles"
 guard = Guard(["+12025550100"], ["127.0.0.1"], Caps(at_once=at_once, calls_per_day=a_day), Counters(path))
@@ -163,7 +163,7 @@ def test_a_refusal_writes_nothing():
 
 
 def test_where_counters_cannot_be_written_nothing_is_placed_and_the_worst_case_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("callgen.counters.PATIENCE", 0.01)
+    monkeypatch.setattr("callgen.guarding.counters.PATIENCE", 0.01)
     counters = Counters(tmp_path / "counters")
     number = reserve(counters, worst(minutes=3))
     blocker = sqlite3.connect(tmp_path / "counters", isolation_level=None)

@@ -10,8 +10,8 @@ import pytest
 
 from callgen import dialer, member, sip
 from callgen.dialer import SLOTS, LostByToolError, SlotsExhaustedError, Workers
-from callgen.guard import Guard, Method
-from callgen.lab import HOST
+from callgen.guarding.guard import Guard, Method
+from callgen.lab.lab import HOST
 from callgen.messages import (
     Alive,
     Audio,

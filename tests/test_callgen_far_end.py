@@ -9,9 +9,10 @@ import pytest
 from lab_caller import ALMOST_SURE, EVENTS, HOST, LONG_ENOUGH, by_port, carrier, runs
 from scipy import stats
 
-from callgen import lab, sip
-from callgen.impairment import LabFault
-from callgen.lab import conduct_of
+from callgen import sip
+from callgen.lab import lab
+from callgen.lab.impairment import LabFault
+from callgen.lab.lab import conduct_of
 from callgen.messages import Answers
 from carriers.faults import EFFECTS, Kind
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.guard import Guard, Method, Permit, Reason, RefusedError, host_of
+from callgen.guarding.guard import Guard, Method, Permit, Reason, RefusedError, host_of
 
 TRUNK = "sip:127.0.0.1:5060"
 NUMBER = "+12025550100"

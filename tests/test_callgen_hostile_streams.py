@@ -22,10 +22,10 @@ from hostile_streams import (
 )
 
 from callgen.dialer import Workers
-from callgen.guard import Guard
+from callgen.guarding.guard import Guard
+from callgen.measures.records import Outcome
 from callgen.messages import Endpoint, Tls
 from callgen.placing import Line
-from callgen.records import Outcome
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
 from carriers.routing import Router
 

@@ -12,9 +12,9 @@ import pytest
 from lab_caller import ALMOST_SURE, HOST, Caller, runs
 from scipy import stats
 
-from callgen import lab
-from callgen.impairment import LabFault
-from callgen.lab import LabCarrier, LabError, lab_of
+from callgen.lab import lab
+from callgen.lab.impairment import LabFault
+from callgen.lab.lab import LabCarrier, LabError, lab_of
 from callgen.messages import Answers, Ended, Endpoint, Place
 from callgen.process import Process
 from carriers.faults import Fault, Kind
@@ -67,7 +67,7 @@ def test_pjsua2_measures_what_was_set():
         heard = asyncio.Queue()
         async with LabCarrier() as carrier:
             await carrier.play(fault)
-            worker = Process("callgen.worker", Endpoint(HOST), heard.put_nowait, lambda code: None)
+            worker = Process("callgen.endpoint.worker", Endpoint(HOST), heard.put_nowait, lambda code: None)
             for number in range(4):
                 worker.tell(Place(number, carrier.uri.replace("sip:", "sip:+12025550100@"), talk=9.0))
             ended = []

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from callgen import listening
-from callgen.impairment import LabFault
-from callgen.lab import lab_of
-from callgen.listening import SCALE, SOURCE, can_listen, listen
+from callgen.endpoint import listening
+from callgen.endpoint.listening import SCALE, SOURCE, can_listen, listen
+from callgen.lab.impairment import LabFault
+from callgen.lab.lab import lab_of
+from callgen.measures.rating import Mos
 from callgen.messages import Answers, Audio
-from callgen.rating import Mos
 from callgen.signals import signal
 from callsim import cli
 from callsim.live import call_command, setup

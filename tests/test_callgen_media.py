@@ -17,6 +17,7 @@ import pytest
 from callgen_peers import HOST, NUMBER, SOON, Running, Scripted, media_of, pair
 
 from callgen import sip
+from callgen.lab.rtp import Packet, decode
 from callgen.messages import (
     Alive,
     Answers,
@@ -32,7 +33,6 @@ from callgen.messages import (
     Secret,
     Tls,
 )
-from callgen.rtp import Packet, decode
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pjsua2") is None,

@@ -8,8 +8,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata, shortnumberinfo
 
-from callgen.numbers import e164
-from callgen.refusals import Reason, RefusedError
+from callgen.guarding.numbers import e164
+from callgen.guarding.refusals import Reason, RefusedError
 
 COUNTRIES = sorted(phonenumbers.SUPPORTED_REGIONS)
 

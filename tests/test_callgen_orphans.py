@@ -16,16 +16,16 @@ import pytest
 from callgen_peers import Scripted as Peer
 
 from callgen import sip
-from callgen.caps import Caps
-from callgen.counters import Counters
 from callgen.dialer import Workers
-from callgen.dialogs import Dialogs
-from callgen.guard import Guard, Method
-from callgen.lab import HOST
+from callgen.endpoint.dialogs import Dialogs
+from callgen.guarding.caps import Caps
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard, Method
+from callgen.lab.lab import HOST
+from callgen.measures.records import Outcome
 from callgen.messages import Dialog, Endpoint, Lost, Ready, Response
 from callgen.orphans import Orphan, end_calls
 from callgen.placing import Line
-from callgen.records import Outcome
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
 from carriers.routing import Router
 

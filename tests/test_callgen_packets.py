@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lab_caller import HOST
 
-from callgen import rtp, sdp
-from callgen.far_sound import FRAME, QUIET, a_law, frames, mu_law
+from callgen.lab import rtp, sdp
+from callgen.lab.far_sound import FRAME, QUIET, a_law, frames, mu_law
 
 
 def test_a_sequence_that_wraps_loses_nothing():

@@ -12,10 +12,10 @@ from callgen_scripts import ANSWERS, BRIEF, HOSTS, NUMBER, RTP, ScriptedDialer, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.guard import Guard
+from callgen.guarding.guard import Guard
+from callgen.measures.records import Outcome, outcome_of
 from callgen.pings import keep_pinging
 from callgen.placing import Line
-from callgen.records import Outcome, outcome_of
 from carriers.health import CallRule, HealthRule
 from carriers.policy import Order
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from callgen_peers import Scripted as Peer
 
-from callgen.caps import Caps
-from callgen.counters import Counters
 from callgen.dialer import Workers
-from callgen.guard import Guard
-from callgen.lab import HOST, LabCarrier
+from callgen.guarding.caps import Caps
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard
+from callgen.lab.lab import HOST, LabCarrier
+from callgen.measures.records import Outcome
 from callgen.placing import Line
-from callgen.records import Outcome
 from carriers.faults import Fault, Kind
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
 from carriers.routing import Router

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgen.caps import DAY, HOUR, Caps, Limits, Worst
-from callgen.counters import Counters
-from callgen.guard import Guard, RefusedError
-from callgen.preflight import Excess, Planned, needs, preflight
+from callgen.guarding.caps import DAY, HOUR, Caps, Limits, Worst
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard, RefusedError
+from callgen.guarding.preflight import Excess, Planned, needs, preflight
 
 NOW = 1e9
 PRICES = {"atlantic": 0.0042, "boreal": 0.0057}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from callgen.far_end import Settings
-from callgen.lab import HOST
+from callgen.lab.far_end import Settings
+from callgen.lab.lab import HOST
 from callgen.messages import Answers, Beat, Endpoint, Ready
 from callgen.process import Process
 
@@ -32,7 +32,7 @@ def test_a_process_gets_no_variable_that_it_does_not_need(monkeypatch):
     monkeypatch.setenv("LC_TEST", "needed")
 
     async def scene():
-        process = await started("callgen.far_end", Settings(HOST, 0, Answers(), None, 0))
+        process = await started("callgen.lab.far_end", Settings(HOST, 0, Answers(), None, 0))
         environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
         await process.close()
         return environment

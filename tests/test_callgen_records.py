@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from callgen.measures.rating import ASSUMED, MEASURED, mos_of, sources_of
+from callgen.measures.records import Attempt, CallRecord, Outcome
 from callgen.messages import Heard, Rtp
-from callgen.rating import ASSUMED, MEASURED, mos_of, sources_of
-from callgen.records import Attempt, CallRecord, Outcome
 from carriers.codecs import codec, coding_delay
 from carriers.quality import Leg, rate
 

@@ -10,9 +10,9 @@ from name_server import NameServer, srv
 from scipy.stats import binom
 
 from callgen import resolving
-from callgen.guard import Guard, RefusedError
+from callgen.guarding.guard import Guard, RefusedError
+from callgen.guarding.targets import Source, Target, drawn, hops_of, ordered, trouble_with
 from callgen.resolving import ResolveError, Resolver, server_of, written
-from callgen.targets import Source, Target, drawn, hops_of, ordered, trouble_with
 
 NAME = "atlantic.example"
 URI = f"sip:{NAME}"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from callgen.streams import measured, together
+from callgen.endpoint.streams import measured, together
 
 
 def moments(n=0, mean=0):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from callgen import sip, tracing
-from callgen.tracing import Traces, blanked, q850
+from callgen import sip
+from callgen.endpoint import tracing
+from callgen.endpoint.tracing import Traces, blanked, q850
 
 
 def message(start, call_id="a", cseq="1 INVITE", more=""):

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from callgen.dialer import SLOTS, LostByToolError, Workers
-from callgen.guard import Guard
-from callgen.lab import HOST, LabCarrier
+from callgen.guarding.guard import Guard
+from callgen.lab.lab import HOST, LabCarrier
+from callgen.measures.records import CallRecord, Outcome
 from callgen.messages import Answers, Endpoint, Freed, Lost, Place
 from callgen.placing import Line
 from callgen.process import Process
-from callgen.records import CallRecord, Outcome
 from carriers.faults import Fault, Kind
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk
 from carriers.routing import Router
@@ -230,7 +230,7 @@ def test_four_calls_at_once_and_then_the_tool_is_the_limit(lab):
 def test_what_the_library_refuses_is_lost_by_the_tool(calls, uri):
     async def scene():
         heard = asyncio.Queue()
-        worker = Process("callgen.worker", Endpoint(HOST), heard.put_nowait, lambda code: None)
+        worker = Process("callgen.endpoint.worker", Endpoint(HOST), heard.put_nowait, lambda code: None)
         for number in range(calls):
             worker.tell(Place(number, uri.format(NUMBER, HOST), 1.0))
         async with asyncio.timeout(SOON):
@@ -322,7 +322,7 @@ def test_what_the_guard_refuses_leaves_the_wire_silent():
 ORPHANS = """
 import asyncio, os, signal
 from callgen.dialer import Workers
-from callgen.lab import LabCarrier
+from callgen.lab.lab import LabCarrier
 
 async def main():
     async with LabCarrier() as carrier, Workers() as workers:

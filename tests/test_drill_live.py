@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import callsim
-from callgen.records import Attempt, CallRecord, Outcome
+from callgen.measures.records import Attempt, CallRecord, Outcome
 from callsim.drill.comparing import Drill
 from callsim.drill.live import Watched, play_all, slots_of, was_dropped
 from callsim.drill.outcomes import courses

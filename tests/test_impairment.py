@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from callgen.impairment import HELD, SPACING, Impairment, LabFault
+from callgen.lab.impairment import HELD, SPACING, Impairment, LabFault
 
 PACKETS = 40_000
 ALMOST_SURE = 1 - 1e-4

@@ -15,11 +15,11 @@ import pytest
 
 import callsim
 from callgen.dialer import Workers
-from callgen.guard import Guard
-from callgen.lab import HOST, LabCarrier
+from callgen.guarding.guard import Guard
+from callgen.lab.lab import HOST, LabCarrier
+from callgen.measures.records import CallRecord, Outcome
 from callgen.pings import keep_pinging
 from callgen.placing import Line
-from callgen.records import CallRecord, Outcome
 from callsim.build import build
 from carriers.faults import Fault, Kind
 from carriers.routing import Router

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callgen.records import Outcome
+from callgen.measures.records import Outcome
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 

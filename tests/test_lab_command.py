@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from lab_caller import Caller
 
-from callgen.impairment import LabFault
+from callgen.lab.impairment import LabFault
 from callgen.messages import Answers
 from callsim.exits import Exit
 from callsim.live.lab_command import NotInTheLabError, lab

@@ -10,8 +10,8 @@ import pytest
 from lab_caller import ALMOST_SURE, SOON, by_port, carrier, runs
 from scipy import stats
 
-from callgen.impairment import LabFault
-from callgen.lab import conduct_of
+from callgen.lab.impairment import LabFault
+from callgen.lab.lab import conduct_of
 
 # ---- faults of media, measured
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from callgen.caps import Worst
-from callgen.counters import Counters
+from callgen.guarding.caps import Worst
+from callgen.guarding.counters import Counters
 from callgen.messages import Audio
 from callsim.live import desk as desks
 from callsim.live.desk import Desk, Errand, lab_plan

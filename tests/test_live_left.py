@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from callgen.counters import Left
-from callgen.records import Attempt, CallRecord, Outcome
+from callgen.guarding.counters import Left
+from callgen.measures.records import Attempt, CallRecord, Outcome
 from callsim.errors import WriteError
 from callsim.live.left import words
 from callsim.live.record_file import record_file

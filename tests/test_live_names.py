@@ -15,8 +15,8 @@ from callgen_peers import HOST, NUMBER, SOON, Running, Scripted
 from click.testing import CliRunner
 from name_server import NameServer, srv
 
-from callgen.impairment import LabFault
-from callgen.lab import lab_of
+from callgen.lab.impairment import LabFault
+from callgen.lab.lab import lab_of
 from callgen.messages import Answers, Ended, Endpoint, Identity, Ping, Pinged, Registered, Tls
 from callsim import cli
 from callsim.errors import CallsimError

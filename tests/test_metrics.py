@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 from watch_events import NOW, leg_of, missed_of, plan_of, probe_of
 
-from callgen.caps import Caps, Used
+from callgen.guarding.caps import Caps, Used
 from callsim.errors import CallsimError
 from callsim.metrics import names
 from callsim.metrics.guarding import guard_used

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callgen.rates import StatusClass, class_of, rates_of
+from callgen.measures.rates import StatusClass, class_of, rates_of
 
 HUNDRED = [302] * 2 + [200] * 50 + [486] * 20 + [480] * 10 + [503] * 10 + [404] * 5 + [408] * 3
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from callgen import sip
-from callgen.far_end import FarEnd, Settings
+from callgen.lab.far_end import FarEnd, Settings
 from callgen.messages import Answers
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pjsua2") is None, reason="pjsua2 is not installed")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from watch_lab import BEGINS, NUMBER, Fault, WatchLab, plan_of
 
-from callgen.counters import Counted
+from callgen.guarding.counters import Counted
 from callsim.live.judging import Check
 from callsim.live.probing import Leg, Probed, Try, legs_of
 from callsim.watching.events import PingDone, ProbeDone, Reloaded, SlotMissed, Ticked

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from callgen.caps import TIMER_B
-from callgen.counters import Counters
-from callgen.guard import Guard, Method, host_of
+from callgen.guarding.caps import TIMER_B
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard, Method, host_of
 from callgen.messages import Ended, Heard, Response, Rtp, Sent
 from callgen.pings import keep_pinging
 from callgen.placing import Line

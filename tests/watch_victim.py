@@ -19,8 +19,8 @@ import numpy as np
 import watch_lab
 from watch_lab import NUMBER, FaultyDialer, WatchLab, plan_of
 
-from callgen import numbers
-from callgen.counters import Counters
+from callgen.guarding import numbers
+from callgen.guarding.counters import Counters
 from callsim.reading.tracking import IncidentTracker
 from callsim.watching.clock import SystemClock
 from callsim.watching.events import ProbeDone, Reloaded

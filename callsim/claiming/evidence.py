@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from callgen.tracing import blanked
+from callgen.endpoint.tracing import blanked
 from callsim.plan.model import Plan
 from callsim.reading.legs import longest, reaches_of
 from callsim.reading.looking import Looked

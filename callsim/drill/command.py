@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from callgen.dialer import LostByToolError
-from callgen.lab import LabError
+from callgen.lab.lab import LabError
 from callsim.drill import report
 from callsim.drill.comparing import WITHIN, Drill
 from callsim.drill.kamailio import require_kamailio, translated

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from callgen.lab import HOST
+from callgen.lab.lab import HOST
 from callsim.drill.tables import CannotDrillError
 from callsim.live.errors import NotLiveError
 from carriers.policy import Carrier, Order, Route, RoutingPolicy, Trunk

@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from callgen.dialer import SLOTS, Workers
-from callgen.guard import Guard
-from callgen.lab import HOST, LabCarrier
+from callgen.guarding.guard import Guard
+from callgen.lab.lab import HOST, LabCarrier
+from callgen.measures.records import CallRecord, Outcome
 from callgen.messages import Audio, Endpoint
 from callgen.pings import keep_pinging
 from callgen.placing import Line
-from callgen.records import CallRecord, Outcome
 from callsim.drill.outcomes import Account, Fate
 from callsim.drill.stretch import Episode
 from callsim.drill.tables import CODEC

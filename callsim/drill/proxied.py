@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from callgen.dialer import Workers
-from callgen.guard import Guard
-from callgen.lab import HOST
+from callgen.guarding.guard import Guard
+from callgen.lab.lab import HOST
+from callgen.measures.records import CallRecord
 from callgen.placing import Line
-from callgen.records import CallRecord
 from callsim.drill.kamailio import Proxy, policy_of_callers, proxy_of
 from callsim.drill.live import BEGINS_IN, NUMBER, Scene, Stage
 from callsim.drill.stretch import Episode

@@ -38,7 +38,7 @@ class CalledSide:
         self._ready: asyncio.Future[Ready] = loop.create_future()
         self._registered: asyncio.Future[Registered] = loop.create_future()
         self._process: Process[ToWorker, FromWorker] = Process(
-            "callgen.worker", self._endpoint, self._heard, self._died
+            "callgen.endpoint.worker", self._endpoint, self._heard, self._died
         )
         try:
             async with asyncio.timeout(START):

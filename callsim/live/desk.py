@@ -17,13 +17,13 @@ from typing import Any
 import click
 import numpy as np
 
-from callgen.counters import Counters
 from callgen.dialer import SLOTS, LostByToolError, Workers
-from callgen.guard import RefusedError
-from callgen.lab import CARRIERS as LAB
-from callgen.lab import LabError, lab_of
+from callgen.endpoint.listening import listen
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import RefusedError
+from callgen.lab.lab import CARRIERS as LAB
+from callgen.lab.lab import LabError, lab_of
 from callgen.lines import Lines
-from callgen.listening import listen
 from callgen.messages import Audio, Endpoint
 from callgen.pings import Answered, keep_pinging
 from callgen.renewing import Renewable

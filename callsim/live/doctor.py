@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from callgen.dialer import SLOTS
-from callgen.guard import host_of
+from callgen.guarding.guard import host_of
+from callgen.guarding.targets import Target, trouble_with
 from callgen.messages import CODECS
 from callgen.resolving import Resolved, ResolveError, Resolver, written
-from callgen.targets import Target, trouble_with
 from callsim.errors import CallsimError
 from callsim.live.errors import NotLiveError
 from callsim.live.left import take_left

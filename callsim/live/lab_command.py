@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from callgen.impairment import LabFault
-from callgen.lab import CARRIERS, LabCarrier, LabError, lab_of
+from callgen.lab.impairment import LabFault
+from callgen.lab.lab import CARRIERS, LabCarrier, LabError, lab_of
 from callgen.messages import Answers
 from callsim.errors import CallsimError
 from callsim.exits import Exit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from callgen.impairment import LabFault
+from callgen.lab.impairment import LabFault
 from carriers.units import format_duration, format_share, parse_duration, parse_share
 
 FORMS = {

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from callgen.counters import Counters, Left
+from callgen.guarding.counters import Counters, Left
 
 SHOWN = 5
 """Trunks that are named, with the time of the last call over each."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callgen.caps import HANG_UP, HOUR, Caps, billed_minutes
-from callgen.lab import CARRIERS as LAB
+from callgen.guarding.caps import HANG_UP, HOUR, Caps, billed_minutes
+from callgen.lab.lab import CARRIERS as LAB
 from callgen.load import Kept, Shape, generate, watch_machine
 from callgen.messages import Audio
 from callsim.errors import CallsimError

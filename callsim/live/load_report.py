@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from callgen.load import Kept, Shape
-from callgen.rates import rates_of
+from callgen.measures.rates import rates_of
 from callsim.figures import plain_percent
 from callsim.live.judging import Call, loss_of
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from callgen.counters import Counters
-from callgen.preflight import preflight
+from callgen.guarding.counters import Counters
+from callgen.guarding.preflight import preflight
 from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.live.call_command import open_desk

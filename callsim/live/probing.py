@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callgen.caps import Caps
+from callgen.guarding.caps import Caps
+from callgen.guarding.preflight import Planned
 from callgen.messages import Audio
-from callgen.preflight import Planned
 from callsim.live.desk import Call, CallJson, Errand
 from callsim.live.judging import Check, judge
 from callsim.live.setup import routing_of

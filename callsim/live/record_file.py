@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from callgen.records import CallRecord
+from callgen.measures.records import CallRecord
 from callsim.writing import writing
 
 Keep = Callable[[CallRecord], None]

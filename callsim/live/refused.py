@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from callgen.preflight import preflight
-from callgen.refusals import RefusedError
+from callgen.guarding.preflight import preflight
+from callgen.guarding.refusals import RefusedError
 from callsim.live.errors import GuardedError
 from callsim.live.probing import legs_of, planned
 from callsim.live.setup import caps_of, guard_of

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from callgen.caps import Caps
-from callgen.counters import Counters
-from callgen.guard import Guard, Method, host_of
+from callgen.endpoint.listening import can_listen
+from callgen.guarding.caps import Caps
+from callgen.guarding.counters import Counters
+from callgen.guarding.guard import Guard, Method, host_of
+from callgen.guarding.targets import Hop
 from callgen.lines import Addresses
-from callgen.listening import can_listen
 from callgen.messages import Endpoint, Identity, Secret, Tls
 from callgen.resolving import Resolver
-from callgen.targets import Hop
 from callsim.errors import CallsimError
 from callsim.live.errors import NotLiveError
 from callsim.plan.model import Plan, Trunk

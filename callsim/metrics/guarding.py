@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callgen.caps import Limits, Used
+from callgen.guarding.caps import Limits, Used
 
 
 def guard_used(used: Used, limits: Limits) -> dict[str, float]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import get_args
 
-from callgen.caps import Used
+from callgen.guarding.caps import Used
 from callsim.live.probing import legs_of
 from callsim.live.setup import caps_of
 from callsim.metrics import names

@@ -92,7 +92,7 @@ def _name_server(value: object) -> str:
 def _header(value: object) -> str:
     if not isinstance(value, str) or re.fullmatch(HEADER, value) is None:
         raise wrong(f"{show(value)} is not a header's name; write one like X-Test")
-    from callgen.guard import OURS  # noqa: PLC0415 - slow to import
+    from callgen.guarding.guard import OURS  # noqa: PLC0415 - slow to import
 
     if value.lower() in OURS:
         raise wrong(f"{value} is written by callsim itself; leave it out")

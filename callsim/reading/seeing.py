@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from callgen.caps import billed_minutes
+from callgen.guarding.caps import billed_minutes
 from callsim.live.probing import Leg, legs_of, planned
 from callsim.live.setup import caps_of, routing_of
 from callsim.plan.model import ROUTE, Plan, Test

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from callgen.caps import billed_minutes
-from callgen.counters import Counted
+from callgen.guarding.caps import billed_minutes
+from callgen.guarding.counters import Counted
 from callsim.live.judging import loss_of
 from callsim.live.probing import Leg, Probed, Try
 from callsim.plan.model import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from callgen.counters import Counters
+from callgen.guarding.counters import Counters
 from callgen.pings import Answered
 from callsim.errors import CallsimError
 from callsim.exits import Exit

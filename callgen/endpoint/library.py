@@ -9,8 +9,8 @@ from typing import Any
 
 import pjsua2 as pj
 
-from callgen.account import host_of
-from callgen.certificates import Certificate, trouble_with
+from callgen.endpoint.account import host_of
+from callgen.endpoint.certificates import Certificate, trouble_with
 
 OVER_TLS = re.compile(r"sip:(?:[^@]*@)?([0-9.]+)(?::([0-9]+))?;transport=tls", re.IGNORECASE)
 SIPS_PORT = "5061"

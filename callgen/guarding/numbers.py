@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import PhoneMetadata, shortnumberinfo
 
-from callgen.refusals import Reason, RefusedError
+from callgen.guarding.refusals import Reason, RefusedError
 
 INSIDE = 2
 """Digits taken off the front of a subscriber's number; more of it can be an emergency number by chance."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pjsua2 as pj
 
 from callgen import sip
-from callgen.account import OK, Account, caller, guarded, header_vector
-from callgen.audio import Port
+from callgen.endpoint.account import OK, Account, caller, guarded, header_vector
+from callgen.endpoint.audio import Port
+from callgen.endpoint.streams import Stream, measured, together
+from callgen.endpoint.tracing import clean, q850
 from callgen.messages import Answers, Audio, Ended, Heard, Lost, Place, Response, Sent
-from callgen.streams import Stream, measured, together
-from callgen.tracing import clean, q850
 
 if TYPE_CHECKING:
-    from callgen.worker import Worker
+    from callgen.endpoint.worker import Worker
 
 RINGING, PROGRESS, MULTIPLE_CHOICES, BAD_REQUEST, DECLINE = 180, 183, 300, 400, 603
 PLAINLY = {

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pjsua2 as pj
 
 from callgen import sip
+from callgen.endpoint.tracing import clean
 from callgen.messages import Endpoint, Identity, Incoming, Registered
-from callgen.tracing import clean
 
 if TYPE_CHECKING:
-    from callgen.worker import Worker
+    from callgen.endpoint.worker import Worker
 
 OK = 200
 HOST = re.compile(r"sips?:(?:[^@]*@)?(\[[^\]]*\]|[^:;?>]+)", re.IGNORECASE)

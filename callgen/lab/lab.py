@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import numpy as np
 
-from callgen.far_end import Conduct, Failed, Reply, Settings
-from callgen.far_sound import frames
-from callgen.impairment import LabFault, LabKind
+from callgen.lab.far_end import Conduct, Failed, Reply, Settings
+from callgen.lab.far_sound import frames
+from callgen.lab.impairment import LabFault, LabKind
 from callgen.messages import Answers, Playing, Ready
 from callgen.process import Process
 from carriers import faults
@@ -152,7 +152,7 @@ class LabCarrier:
 
         seed = int(self._rng.integers(2**32))
         settings = Settings(HOST, self._port, self._answers, self._channels, seed, self._post_dial_delay)
-        self._process = Process("callgen.far_end", settings, heard, died)
+        self._process = Process("callgen.lab.far_end", settings, heard, died)
         async with asyncio.timeout(START):
             self._port = (await ready).port
 

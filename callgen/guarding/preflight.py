@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from callgen.caps import DAY, HANG_UP, HOUR, ROUNDING, SHORT_CALLS_FROM, Caps, Limits, billed_minutes
-from callgen.counters import Counted, Counters
+from callgen.guarding.caps import DAY, HANG_UP, HOUR, ROUNDING, SHORT_CALLS_FROM, Caps, Limits, billed_minutes
+from callgen.guarding.counters import Counted, Counters
 
 
 @dataclass(frozen=True)

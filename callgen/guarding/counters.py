@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from callgen.caps import DAY, HOUR, Caps, Limits, Used, Worst
-from callgen.refusals import Reason, RefusedError
+from callgen.guarding.caps import DAY, HOUR, Caps, Limits, Used, Worst
+from callgen.guarding.refusals import Reason, RefusedError
 
 PATIENCE = 2.0
 """Seconds to wait while another process writes."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from callgen.rating import Mos
+from callgen.measures.rating import Mos
 from callgen.signals import read_wav
 
 SCALE = "MOS-LQO"
@@ -36,7 +36,7 @@ async def listen(stem: str) -> Mos | None:
     The score is of the way there and back, whose delay does not count.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "callgen.listening", stem, stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "callgen.endpoint.listening", stem, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:

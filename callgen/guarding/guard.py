@@ -12,11 +12,11 @@ from typing import NoReturn
 
 import phonenumbers
 
-from callgen import numbers
-from callgen.caps import DAY, Caps, billed_minutes
-from callgen.counters import Counters
-from callgen.refusals import Reason, RefusedError
-from callgen.targets import Source, Target, trouble_with
+from callgen.guarding import numbers
+from callgen.guarding.caps import DAY, Caps, billed_minutes
+from callgen.guarding.counters import Counters
+from callgen.guarding.refusals import Reason, RefusedError
+from callgen.guarding.targets import Source, Target, trouble_with
 
 __all__ = ["Guard", "Method", "Permit", "Reason", "RefusedError", "host_of"]
 

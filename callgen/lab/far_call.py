@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from callgen import sdp, sip
-from callgen.far_media import Path, Stream
-from callgen.far_sound import QUIET
+from callgen import sip
+from callgen.lab import sdp
+from callgen.lab.far_media import Path, Stream
+from callgen.lab.far_sound import QUIET
 from callgen.messages import Answers
 from callgen.repeating import Repeated
 from callgen.sip import Message

@@ -15,11 +15,12 @@ from typing import Any
 
 import pjsua2 as pj
 
-from callgen.account import Account
-from callgen.audio import Ports, rate_for
-from callgen.call import Call
-from callgen.dialogs import Dialogs
-from callgen.library import Library
+from callgen.endpoint.account import Account
+from callgen.endpoint.audio import Ports, rate_for
+from callgen.endpoint.call import Call
+from callgen.endpoint.dialogs import Dialogs
+from callgen.endpoint.library import Library
+from callgen.endpoint.tracing import Traces
 from callgen.messages import (
     CODECS,
     Alive,
@@ -36,7 +37,6 @@ from callgen.messages import (
     Stop,
     Tls,
 )
-from callgen.tracing import Traces
 
 TICK_MS = 10
 """Longest wait for SIP before commands and timers are looked at."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from callgen.far_sound import QUIET, frames
-from callgen.impairment import Impairment, LabFault
-from callgen.rtp import Packet, Reception, decode, report, sent_at
-from callgen.sdp import PACKET_TIMES, Address, Codec, Offer
+from callgen.lab.far_sound import QUIET, frames
+from callgen.lab.impairment import Impairment, LabFault
+from callgen.lab.rtp import Packet, Reception, decode, report, sent_at
+from callgen.lab.sdp import PACKET_TIMES, Address, Codec, Offer
 
 DEPTH = 2
 """Packets that the playout buffer of an echo holds at first."""

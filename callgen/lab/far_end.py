@@ -13,10 +13,11 @@ from typing import Literal
 
 import numpy as np
 
-from callgen import sdp, sip
-from callgen.far_call import ALLOW, FarCall
-from callgen.far_media import Stream, paths
-from callgen.impairment import LabFault
+from callgen import sip
+from callgen.lab import sdp
+from callgen.lab.far_call import ALLOW, FarCall
+from callgen.lab.far_media import Stream, paths
+from callgen.lab.impairment import LabFault
 from callgen.messages import Answers, Playing, Ready, Stop
 from callgen.repeating import PATIENCE
 from callgen.sip import Message

@@ -7,9 +7,9 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from callgen.measures.rates import StatusClass, class_of
+from callgen.measures.rating import Mos, mos_of, sources_of
 from callgen.messages import Heard, Rtp
-from callgen.rates import StatusClass, class_of
-from callgen.rating import Mos, mos_of, sources_of
 from carriers.routing import CallSetup
 from carriers.routing import Outcome as End
 

@@ -1,0 +1,1 @@
+"""A worker process: the only place that knows pjsua2."""

@@ -1,0 +1,1 @@
+"""The guard: what may go to the wire, and how much of it."""
