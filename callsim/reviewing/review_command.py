@@ -17,10 +17,11 @@ from callsim.exits import Exit
 from callsim.plan import load_plan
 from callsim.plan.model import Plan
 from callsim.reading.looking import look, sight_of
-from callsim.reviewing.deciding import Advice, Say, decide
+from callsim.reviewing.deciding import Advice, decide
 from callsim.reviewing.predicting import Forecasts, forecasts_of, unpredicted
 from callsim.reviewing.record import Record, records_of, unseen
-from callsim.reviewing.refitting import Refit, refit
+from callsim.reviewing.refitting import refit
+from callsim.reviewing.review import Review
 from callsim.reviewing.telling import headline, terminal, to_json
 from callsim.scenario.model import Scenario
 from callsim.store_command import opened
@@ -47,35 +48,6 @@ class Asked:
     subject: str
     risk: float | None
     """Of all objectives; None: each has its own."""
-
-
-@dataclass(frozen=True)
-class Review:
-    """Everything that a review came to."""
-
-    terms: Terms
-    scenario: Scenario
-    plan: Plan
-    subject: str
-    span: Span
-    advice: tuple[Advice, ...]
-    known: float
-    """Share of the time that was seen."""
-    refit: Refit | None
-    """None: nothing was seen."""
-    forecasts: Forecasts | None
-    """None: what was seen is not what the scenario predicts."""
-
-    @property
-    def exit_code(self) -> Exit:
-        """What the command ends with."""
-        partial = None if self.forecasts is None else self.forecasts.partial
-        if partial is not None and partial.startswith("interrupted"):
-            return Exit.INTERRUPTED
-        said = {one.say for one in self.advice}
-        if Say.LOWER in said:
-            return Exit.BREACHED
-        return Exit.INCONCLUSIVE if Say.CANNOT_SAY in said else Exit.MET
 
 
 def review(asked: Asked, options: RunOptions, now: float | None = None) -> Exit:

@@ -23,7 +23,7 @@ from sla.remedies import CreditRule
 from sla.terms import Terms
 
 if TYPE_CHECKING:
-    from callsim.reviewing.review_command import Review
+    from callsim.reviewing.review import Review
 
 WORDS = {Say.LOWER: "lower", Say.RAISE: "raise", Say.KEEP: "keep", Say.CANNOT_SAY: "cannot say of"}
 
