@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import replace
 
-from results.store.entries import Call, Document, Heartbeat, Missed, Trace
+import reading_cases
+
+from results.store.entries import Call, Document, Heartbeat, Trace
 
 OCTOBER = (dt.date(2026, 10, 1), dt.date(2026, 11, 1))
 MONTH = dt.datetime(2026, 9, 30, 22, tzinfo=dt.UTC).timestamp()
@@ -48,29 +51,15 @@ def at(day, hour, minute=0):
 
 def call(over, when, passed, location="berlin", **more):
     key = key_of(when, over, location)
-    known = {
+    said = {
         "id": key,
         "probe": key,
-        "location": location,
-        "plan": "night",
-        "test": "echo",
-        "over": over,
-        "trunk": over,
-        "carrier": over.partition("/")[0],
-        "number": "+12025550100",
-        "due_at": when,
-        "started_at": when,
-        "ended_at": when + (13.0 if passed else 2.0),
-        "outcome": "answered" if passed else "failed",
-        "sip_status": 200 if passed else 503,
         "reason": "OK" if passed else HOSTILE,
-        "passed": passed,
         "pdd_s": 1.2 if passed else None,
-        "mos": 4.2 if passed else None,
         "clock_offset_s": 0.002,
         "record": {"call_id": f"{key[:12]}@{location}.example"},
     }
-    return Call(**(known | more))
+    return reading_cases.call(over, when, passed, location, **(said | more))
 
 
 def key_of(when, *parts):
@@ -98,18 +87,7 @@ def gaps(entries, spans):
 
 
 def missed(over, due, reason="guard", count=1):
-    return Missed(
-        id=key_of(due, over, reason),
-        location="berlin",
-        plan="night",
-        test="echo",
-        over=over,
-        trunk=over,
-        carrier=over.partition("/")[0],
-        due_at=due,
-        reason=reason,
-        count=count,
-    )
+    return replace(reading_cases.missed(over, due, reason, count=count), id=key_of(due, over, reason))
 
 
 def plan_document(text=PLAN):
