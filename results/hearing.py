@@ -5,18 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from carriers.calendars import HOUR, WEEK, Zone
 from carriers.laws import Law
 from results.timeline import HOURS_PER_WEEK, Branch, Condition, Floats, Heard, Timeline
-from results.weekly import Index, LocalSpans, cut, tally
+from results.weekly import Index, LocalSpans, cut
 
 SCALES = ("MOS-CQE", "MOS-CQEW")
 """Those of `Heard.scale`, in the order of the columns of `CallSums`; their figures are never mixed."""
+
+
+COLUMNS = (
+    "offered", "failed", "blocked", "inbound", "one_way",
+    *(f"{name} {scale}" for scale in SCALES for name in ("rated", "mos", "poor")),
+    "down outbound", "down inbound",
+)  # fmt: skip
+"""Sums over calls, with the time that each direction is down."""
+DOWN = np.array([COLUMNS.index("down outbound"), COLUMNS.index("down inbound")])
 
 
 class Path(NamedTuple):
@@ -127,31 +136,23 @@ def sum_calls(
     """
     rate = np.asarray(calls_per_hour) / HOUR
     time = _Time(timeline, zone, bounds)
-    branches = [branch for row in timeline.conditions for branch in row.branches]
-    counts = [len(row.branches) for row in timeline.conditions]
-    kinds, kind = _alike(branches)
-    weights = _Weights(kinds)
-    shares = np.stack([b.share for b in branches]) if branches else np.empty((0, HOURS_PER_WEEK))
-    by_year = np.zeros((len(bounds) - 1, 5 + len(weights)))
-    busy = np.zeros((1, 5 + len(weights)))
-    calls, first, hour = np.empty(len(branches)), 0, busiest(calls_per_hour)
+    by_year, busy = np.zeros((len(bounds) - 1, len(COLUMNS))), np.zeros((1, len(COLUMNS)))
+    connected: dict[Path, float] = {}
+    sounds: dict[Sound, Rated] = {}
+    hour = busiest(calls_per_hour)
     for number, condition in enumerate(timeline.conditions):
-        own = slice(first, first := first + counts[number])
         year, seconds = time.of(number)
         spent = seconds.sum(axis=0)
-        of_calls = np.concatenate(
-            (_basic(condition), np.einsum("wb,bh->wh", weights.table[:, kind[own]], shares[own]))
-        )
-        table = np.concatenate((of_calls * rate, _down(condition, inbound)))
-        by_year[year] += np.einsum("yh,th->yt", seconds, table)
-        busy[0] += spent[hour] * table[:, hour]
-        calls[own] = np.einsum("bh,h->b", shares[own], spent * rate)
+        mixture = _mixture_of(condition)
+        columns, table = mixture.columns, mixture.table * rate
+        if inbound is not None:
+            columns = np.concatenate((columns, DOWN))
+            table = np.concatenate((table, _down(condition, inbound)))
+        by_year[np.ix_(year, columns)] += np.einsum("yh,th->yt", seconds, table)
+        busy[0, columns] += spent[hour] * table[:, hour]
+        mixture.add(spent * rate, connected, sounds)
     share = 0.0 if inbound is None else inbound.share
-    return Calls(
-        _sums(by_year, weights, share),
-        _sums(busy, weights, share),
-        *_by_way(kinds, tally(kind, calls, len(kinds)).tolist()),
-    )
+    return Calls(_sums(by_year, share), _sums(busy, share), connected, sounds)
 
 
 class _Time:
@@ -207,22 +208,80 @@ def _gapless(timeline: Timeline) -> tuple[Floats, Floats, Index]:
     return start[order], end, condition.astype(np.intp)
 
 
-class _Weights:
-    """What a call of each branch adds to each sum that any of them adds to."""
+@dataclass(frozen=True, eq=False)
+class _Mixture:
+    """What calls that meet a condition add to each sum."""
 
-    def __init__(self, branches: Sequence[Branch]) -> None:
-        rows = {"inbound": [float(branch.inbound) for branch in branches]}
-        rows |= _of_sounds([branch.heard for branch in branches])
-        some = {name: row for name, row in rows.items() if any(row)}
-        self._names = list(some)
-        self.table = np.array([*some.values()], dtype=np.float64).reshape(len(some), len(branches))
+    columns: Index
+    """(k,) of `COLUMNS`, those to which they add anything."""
+    table: Floats
+    """(k, 168) what a call that is offered adds."""
+    paths: tuple[Path, ...]
+    connected: Floats
+    """(paths, 168) share of the calls that connects so."""
+    sounds: tuple[Sound, ...]
+    rated: Floats
+    """(sounds, 168) share of the calls that sounds so."""
+    mos: Floats
+    """(sounds, 168) sum of their MOS, a call."""
 
-    def __len__(self) -> int:
-        return len(self._names)
+    def add(self, calls: Floats, connected: dict[Path, float], sounds: dict[Sound, Rated]) -> None:
+        """Add the calls offered in each hour of the week, (168,), by way and by how they sounded."""
+        for path, many in zip(self.paths, np.einsum("ph,h->p", self.connected, calls).tolist(), strict=True):
+            if many > 0.0:
+                connected[path] = connected.get(path, 0.0) + many
+        rated, mos = (np.einsum("sh,h->s", shares, calls).tolist() for shares in (self.rated, self.mos))
+        for sound, many, total in zip(self.sounds, rated, mos, strict=True):
+            if many > 0.0:
+                add_rated(sounds, sound, Rated(many, total))
 
-    def column(self, sums: Floats, name: str) -> Floats:
-        """Pick what belongs to a name; zero where no branch adds to it."""
-        return sums[:, self._names.index(name)] if name in self._names else np.zeros(len(sums))
+
+_mixtures: WeakKeyDictionary[Condition, _Mixture] = WeakKeyDictionary()
+"""Of conditions that are alive: the streams of a process meet the same ones again and again."""
+
+
+def _mixture_of(condition: Condition) -> _Mixture:
+    found = _mixtures.get(condition)
+    if found is None:
+        found = _mixtures[condition] = _mixed(condition)
+    return found
+
+
+def _mixed(condition: Condition) -> _Mixture:
+    branches = condition.branches
+    shares = np.stack([b.share for b in branches]) if branches else np.empty((0, HOURS_PER_WEEK))
+    none = np.zeros(HOURS_PER_WEEK)
+    rows = {
+        "offered": none + 1.0,
+        "failed": condition.lost,
+        "blocked": none if condition.blocked is None else condition.blocked,
+    }
+    weights = {"inbound": [float(branch.inbound) for branch in branches]}
+    weights |= _of_sounds([branch.heard for branch in branches])
+    rows |= {name: np.einsum("b,bh->h", weight, shares) for name, weight in weights.items() if any(weight)}
+    paths: dict[Path, int] = {}
+    sounds: dict[Sound, int] = {}
+    path = [paths.setdefault(_path(branch), len(paths)) for branch in branches]
+    rated = [(n, b.heard) for n, b in enumerate(branches) if b.heard and b.heard.mos is not None]
+    of = [sounds.setdefault(_sound(branches[n], heard), len(sounds)) for n, heard in rated]
+    own = shares[np.array([n for n, _ in rated], dtype=np.intp)]
+    mos = np.array([heard.mos for _, heard in rated])[:, None]
+    return _Mixture(
+        np.array([COLUMNS.index(name) for name in rows], dtype=np.intp),
+        np.stack([*rows.values()]),
+        tuple(paths),
+        _summed(path, shares, len(paths)),
+        tuple(sounds),
+        _summed(of, own, len(sounds)),
+        _summed(of, own * mos, len(sounds)),
+    )
+
+
+def _summed(which: list[int], shares: Floats, many: int) -> Floats:
+    """Add up rows that belong to the same one of `many`."""
+    summed = np.zeros((many, HOURS_PER_WEEK))
+    np.add.at(summed, which, shares)
+    return summed
 
 
 def _of_sounds(heard: Sequence[Heard | None]) -> dict[str, list[float]]:
@@ -236,78 +295,44 @@ def _of_sounds(heard: Sequence[Heard | None]) -> dict[str, list[float]]:
     return rows
 
 
-def _basic(condition: Condition) -> Floats:
-    """Return chances of a call to be offered, to fail and to be blocked, (3, 168)."""
-    none = np.zeros(HOURS_PER_WEEK)
-    blocked = none if condition.blocked is None else condition.blocked
-    return np.stack((none + 1.0, condition.lost, blocked))
-
-
-def _down(condition: Condition, inbound: Inbound | None) -> Floats:
+def _down(condition: Condition, inbound: Inbound) -> Floats:
     """Return whether each direction is down, (2, 168)."""
-    if inbound is None:
-        return np.zeros((2, HOURS_PER_WEEK))
     failing = condition.directions or (condition.failing, condition.failing)
     return (np.stack(failing) > inbound.down_above).astype(np.float64)
 
 
-def _sums(sums: Floats, weights: _Weights, inbound: float) -> CallSums:
-    """Name the columns: three of `_basic`, those of the weights, two of `_down`."""
-    offered, failed, blocked = sums[:, :3].T.copy()
-    added = sums[:, 3:-2]
+def _sums(sums: Floats, inbound: float) -> CallSums:
+    """Name the columns."""
+    column = dict(zip(COLUMNS, sums.T.copy(), strict=True))
 
     def by_scale(name: str) -> Floats:
-        return np.stack([weights.column(added, f"{name} {scale}") for scale in SCALES], axis=1)
+        return np.stack([column[f"{name} {scale}"] for scale in SCALES], axis=1)
 
-    to_us = inbound * offered
+    to_us = inbound * column["offered"]
     return CallSums(
-        offered=offered,
-        failed=failed,
-        blocked=blocked,
-        one_way=weights.column(added, "one_way").copy(),
+        offered=column["offered"],
+        failed=column["failed"],
+        blocked=column["blocked"],
+        one_way=column["one_way"],
         inbound=to_us,
         # What is left of a difference by rounding is no call.
-        inbound_failed=np.maximum(to_us - weights.column(added, "inbound"), 0.0) if inbound else to_us,
+        inbound_failed=np.maximum(to_us - column["inbound"], 0.0) if inbound else to_us,
         rated=by_scale("rated"),
         mos=by_scale("mos"),
         poor=by_scale("poor"),
-        down=sums[:, -2:].copy(),
+        down=sums[:, DOWN].copy(),
     )
-
-
-def _alike(branches: Sequence[Branch]) -> tuple[list[Branch], Index]:
-    """Return one of each kind of branch that differ in more than their shares, and of which kind each is."""
-    # Hashing laws and sounds is slow, and most branches share theirs; equal ones besides meet in `_by_way`.
-    plain = map(attrgetter("carrier", "attempts", "offset", "limit", "inbound"), branches)
-    shared = (map(id, map(attrgetter(name), branches)) for name in ("delay", "heard"))
-    number: dict[tuple[object, ...], int] = {}
-    which = [number.setdefault(key, len(number)) for key in zip(plain, *shared, strict=True)]
-    samples = dict(zip(which, branches, strict=True))
-    return [samples[n] for n in range(len(number))], np.array(which, dtype=np.intp)
-
-
-def _by_way(
-    branches: Sequence[Branch], calls: Sequence[float]
-) -> tuple[dict[Path, float], dict[Sound, Rated]]:
-    """Return connected calls by way, and the rated ones by how they sounded."""
-    connected: dict[Path, float] = {}
-    sounds: dict[Sound, Rated] = {}
-    for branch, many in zip(branches, calls, strict=True):
-        if many <= 0.0:
-            continue
-        path = _path(branch)
-        connected[path] = connected.get(path, 0.0) + many
-        heard = branch.heard
-        if heard is not None and heard.mos is not None:
-            sound = Sound(branch.carrier, branch.inbound, heard.scale, round(heard.mos, 2), heard.spoilt_by)
-            add_rated(sounds, sound, Rated(many, many * heard.mos))
-    return connected, sounds
 
 
 def _path(branch: Branch) -> Path:
     if branch.inbound:
         return Path(branch.carrier, branch.attempts, 0.0, None, math.inf, inbound=True)
     return Path(branch.carrier, branch.attempts, branch.offset, branch.delay, branch.limit)
+
+
+def _sound(branch: Branch, heard: Heard) -> Sound:
+    assert heard.mos is not None  # only what is rated sounds
+    return Sound(branch.carrier, branch.inbound, heard.scale, round(heard.mos, 2), heard.spoilt_by)
 
 
 def add_rated(sounds: dict[Sound, Rated], sound: Sound, more: Rated) -> None:

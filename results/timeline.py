@@ -83,7 +83,7 @@ class Branch:
     """Cause name of the fault that the trunk showed; empty: none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
     """How calls fare while nothing changes: a mixture of branches, for each hour of the week."""
 
