@@ -11,6 +11,8 @@ from documents.words import nearest
 from results.fitting.spells import Record
 
 POOLED = "pooled"
+LEAST_SEEN = 86400.0
+"""Seconds that have to be seen, over all units together, before laws are worth using."""
 ALL = "all"
 """What a record without names is called."""
 
