@@ -17,6 +17,7 @@ from results.timeline import Heard
 from sim.answers import Answer, answers, delivered
 from sim.channels import Channels
 from sim.clock import VALUE
+from sim.detection import T1
 from sim.draws import Draw
 from sim.ears import Ears
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 HOLDS_BEFORE = 10
 """Calls begin so many mean hold times before the record does."""
-T1 = 0.5
-"""Seconds after which an INVITE without any response is first sent again (RFC 3261, 17.1.1.1)."""
 NO_CHANNEL = 503
 UNREGISTERED = 480
 """Temporarily unavailable (RFC 3261, 21.4.18)."""

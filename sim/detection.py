@@ -12,6 +12,7 @@ from carriers.laws import Gamma
 from carriers.policy import RoutingPolicy
 from carriers.routing import Router
 from results.timeline import HOURS_PER_WEEK
+from sim.clock import VALUE
 from sim.draws import Randomness
 from sim.tripping import TripLaw, trip_law
 
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
     from sim.clock import Clock, Timer
     from sim.conditions import Watch
 
+MOMENT = 1e-3
+"""Seconds that something is looked at late, so that rounding, after centuries, does not make it early."""
+T1, T2 = 0.5, 4.0
+"""Seconds after which a request without any response is first sent again, and the most from then on."""
+
 
 def back_again(env: Clock, router: Router, trunk: int, learnt: Callable[[int], None]) -> None:
     """Tell of the return of a trunk that its calls have taken out."""
     back = router.put_back_at(trunk)
     if back is not None:
-        # A microsecond late, so that rounding does not make it early.
-        env.after(back - env.now + 1e-6, lambda _: learnt(trunk))
+        env.after(back - env.now + MOMENT, lambda _: learnt(trunk))
 
 
 def ping_status(fault: Fault | None) -> int | None:
@@ -73,11 +78,22 @@ class Pings:
         if self._timer is not None:
             self._take_in(now)
         else:
-            self._next = self._router.next_ping_of(self._trunk, now)
+            # Of those without an answer the first that is still waited for.
+            self._next = self._router.next_ping_of(self._trunk, now - self._wait)
+        while self._next <= now and self._wait:
+            self._end(self._next, status, now)
+            self._next += self._rule.ping_every
         self.status = status
         self._wait = 0.0 if status is not None else self._rule.ping_timeout
         self._good = self._rule.good(status)
         self._plan(now)
+
+    def _end(self, sent: float, status: int | None, now: float) -> None:
+        """See to a ping that is under way, unanswered, as the trunk's answer changes."""
+        ends = sent + self._wait
+        answered = ends if status is None else sent_again(sent, now)
+        answer = status if answered < ends else None
+        self._env.after(min(answered, ends) - now, self._ended, answer)
 
     def _plan(self, now: float) -> None:
         """Wait for the ping that can change something, if there is one."""
@@ -91,28 +107,29 @@ class Pings:
     def _known(self, timer: Timer) -> None:
         if timer is self._timer:
             now = self._env.now
-            if self._take_in(now + 1e-6):
+            if self._take_in(now + MOMENT):
                 self._learnt(self._trunk)
             self._plan(now)
 
     def _take_in(self, now: float) -> bool:
         """Take in what became of the pings sent so far; a miss is known after its timeout."""
-        wait = self._wait
-        changed, sent = self._health.observe_pings(self.status, self._next, wait, now)
-        self._next = sent
-        if wait and sent <= now:
-            self._late(sent + wait)
+        changed, self._next = self._health.observe_pings(self.status, self._next, self._wait, now)
         return changed
 
-    def _late(self, at: float) -> None:
-        """See to a ping that is under way, unanswered, while the trunk's answer changes."""
-        self._env.after(at - self._env.now, self._missed)
-        self._next += self._rule.ping_every
-
-    def _missed(self, _: Timer) -> None:
-        if self._health.observe_ping(None, self._env.now):
+    def _ended(self, timer: Timer) -> None:
+        status: int | None = timer[VALUE]
+        if self._health.observe_ping(status, self._env.now):
             self._learnt(self._trunk)
         self._plan(self._env.now)
+
+
+def sent_again(sent: float, after: float) -> float:
+    """When a ping without an answer is first sent again after an instant (Timer E, RFC 3261, 17.1.2.2)."""
+    wait = T1
+    while sent <= after:
+        sent += wait
+        wait = min(2.0 * wait, T2)
+    return sent
 
 
 class Hours:
@@ -136,9 +153,9 @@ class Hours:
         self.ends = now + (hour + 1.0) * HOUR - local
 
     def over(self, now: float) -> Timer:
-        """Return the timer of the end of the hour, a moment late, so that rounding does not make it early."""
+        """Return the timer of the end of the hour."""
         if self._timer is None:
-            self._timer = self._env.after(self.ends - now + 1e-3, self._tell)
+            self._timer = self._env.after(self.ends - now + MOMENT, self._tell)
         return self._timer
 
     def _tell(self, timer: Timer) -> None:

@@ -105,6 +105,7 @@ class _Stream(Stream):
         self, tables: Tables, conditions: Conditions, seed: int, ping_phase: Sequence[float]
     ) -> None:
         self.beliefs: list[Belief] = []
+        self._believed = [True] * (len(tables.routing.trunks) if tables.routing is not None else 0)
         super().__init__(tables, conditions, seed, 0, ping_phase)
 
     def _learnt(self, trunk: int) -> None:
@@ -112,10 +113,12 @@ class _Stream(Stream):
         super()._learnt(trunk)
 
     def note(self, trunk: int) -> None:
-        """Note what is believed of a trunk now."""
+        """Note what is believed of a trunk now, if it is another than so far."""
         assert self.trunks is not None  # only its parts call this
         up = self.trunks.router.believed_up(trunk, self.env.now)
-        self.beliefs.append(Belief(self.env.now, trunk, up))
+        if up != self._believed[trunk]:
+            self._believed[trunk] = up
+            self.beliefs.append(Belief(self.env.now, trunk, up))
 
 
 class _Calls(Calls):

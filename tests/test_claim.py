@@ -33,6 +33,7 @@ from click.testing import CliRunner
 
 from callsim.agreements.sla_judging import Record, judge
 from callsim.claiming import claim_command, folder
+from callsim.claiming.claim import counted
 from callsim.claiming.reckoning import Asked
 from callsim.cli import main
 from callsim.errors import CallsimError, ScenarioError, WriteError
@@ -176,6 +177,75 @@ def test_the_standing_follows_from_both_bounds(faults, code, standing, shares, s
     assert {"proven": "CLAIM:", "possible": "NOT PROVEN:", "nothing": "NOTHING:"}[standing] in text
     assert standing != "nothing" or claims(url_of(store), out="asked")[0] is code
     assert standing != "nothing" or Path("asked/claim.html").is_file()
+
+
+def test_where_next_to_nothing_was_seen_there_is_nothing_to_claim_on(store, claims):
+    store.write(probed("atlantic/1", at(5, 3), at(5, 4)))
+    code, answer, text = claims(url_of(store), out=None)
+    assert (code, answer["standing"]) == (Exit.INCONCLUSIVE, "possible")
+    assert re.match(
+        r"NOT PROVEN: \d+ min of 2026-10 were seen \(0\.1 %\), 31 d were not: too little to claim on\. ", text
+    )
+    assert text.index("too little") < text.index("1,050.00 USD (25 % of 4,200.00 USD) be due")
+    assert "No folder is written, since there is nothing to claim on; --out DIR writes one" in text
+    assert "Claim it by" not in text
+    assert "could object" not in text
+    assert not Path("claims").exists()
+    claims(url_of(store))
+    page = Path("out/claim.html").read_text("utf-8")
+    assert "<h1>Nothing to claim on: 2026-10</h1>" in page
+    assert "traces/" not in page
+    assert "comes to no credit either" in page
+    assert 'class="met"' not in page
+
+
+def test_how_much_was_seen_comes_before_what_is_not_proven_and_after_what_is(store, claims):
+    write_week(store, [(at(5, 3), at(5, 3, 45))])
+    _, answer, text = claims(url_of(store), out=None)
+    assert answer["standing"] == "possible"
+    assert text.startswith(
+        "NOT PROVEN: 6.0 d of 2026-10 were seen (19.3 %), 25 d were not. Nothing is proven"
+    )
+    assert "Claim it by" in text
+    assert Path("claims/ours-atlantic-2026-10").is_dir()
+    strict = TERMS.replace("99.9%", "99.99%")
+    _, answer, text = claims(url_of(store), strict)
+    assert answer["standing"] == "proven"
+    assert text.index("6.0 d of 2026-10 were seen") < text.index("it would be")
+    assert "<p>6.0 d of 2026-10 were seen" in Path("out/claim.html").read_text("utf-8")
+
+
+def test_what_a_record_of_calls_does_not_cover_says_what_it_takes(month, claims):
+    _, answer, text = claims(month, TERMS.replace("provider:", "scope: api\nprovider:"))
+    assert answer["standing"] == "unknown"
+    assert "the record does not cover api" in text
+    assert "of that it takes an outage record (callsim sla assess)" in text
+    page = Path("out/claim.html").read_text("utf-8")
+    assert "<h1>Whether a credit is due is not known: 2026-10</h1>" in page
+    assert "No rule of credits was judged" in page
+    assert '<td>credit</td><td class="n">not known</td>' in page
+    assert "Checked:" not in page
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, "0 days are"), (1, "1 day is"), (2, "2 days are"), (1200, "1,200 days are")],
+)
+def test_one_is_no_plural(count, told):
+    assert counted(count, "day is", "days are") == told
+
+
+def test_one_probe_and_one_hour_are_told_as_one(store, claims):
+    write_week(store, [(at(5, 3), at(5, 3, 8))], outcome="answered", sip_status=200)
+    store.write([missed("atlantic/1", at(6, 3), "own_network", 1)])
+    plan = PLAN + 'own_network: ["192.0.2.1:443"]\n'
+    _, answer, text = claims(url_of(store), plan=plan, now=END + 30 * DAY - 1.5 * HOUR)
+    found = objected(answer)
+    assert "1 hour is left" in text
+    assert "1 slot was lost to it" in found["own_network"]["says"]
+    assert found["answered"]["says"].startswith(
+        "1 of the probes that failed was answered, so service was up: it "
+    )
 
 
 def test_what_is_not_over_can_only_grow(month, claims):
@@ -398,10 +468,45 @@ def test_few_probes_an_answered_call_and_a_clock_that_is_off_are_said(store, cla
 def test_whose_record_counts_is_said(month, claims):
     theirs = TERMS.replace("measured_by: customer", "disputes: lower").replace(", evidence: customer", "")
     found = objected(claims(month, theirs)[1])
-    assert found["whose_record"]["says"].startswith("By the terms the record of the provider counts")
     assert found["whose_record"]["open"] is False, "where they differ the lower counts"
     assert found["evidence"]["open"] is True
     assert "whose_record" not in objected(claims(month)[1])
+
+
+@pytest.mark.parametrize(
+    ("measured", "evidence", "whose", "open_", "needs"),
+    [
+        (
+            ", measured_by: provider",
+            ", evidence: customer",
+            "By the terms the record of the provider",
+            True,
+            None,
+        ),
+        (
+            "",
+            "",
+            "The terms do not say who measures; the provider's record is usual",
+            True,
+            "do not say whose",
+        ),
+        ("", ", evidence: customer", "The terms do not say who measures", False, None),
+        (
+            "",
+            ", evidence: provider",
+            "The terms do not say who measures",
+            True,
+            "take the record of the provider",
+        ),
+    ],
+)
+def test_what_terms_do_not_say_is_no_word_of_theirs(measured, evidence, whose, open_, needs, month, claims):
+    terms = TERMS.replace(", measured_by: customer", measured).replace(", evidence: customer", evidence)
+    found = objected(claims(month, terms)[1])
+    assert found["whose_record"]["says"].startswith(whose)
+    assert found["whose_record"]["open"] is open_
+    assert ("evidence" in found) == (needs is not None)
+    assert needs is None or needs in found["evidence"]["says"]
 
 
 def test_own_network_is_taken_out_and_said(store, claims):
@@ -626,6 +731,7 @@ def test_the_picture_has_every_day_and_what_was_seen_in_it(month, claims):
     days = re.findall(r'class="day">(\w+ \d+)<', svg)
     assert (len(days), days[0], days[-1]) == (31, "Thu 01", "Sat 31")
     kinds = re.findall(r'<rect class="(\w+)"', svg)
+    assert ">seen and up</text>" in svg
     # One of each is the key.
     assert kinds.count("claimed") == 1 + 4
     assert kinds.count("possible") == 1 + 5

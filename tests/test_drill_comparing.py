@@ -95,13 +95,23 @@ def test_late_detection_is_a_systematic_difference(tables):
     assert {test.name for test in found.tests if test.differs} == {"time to detect"}
 
 
+def test_times_that_look_different_over_few_faults_leave_it_open(tables):
+    expected = side([0] * 20)
+    alike = drill(tables, expected, expected, times=3)
+    found = replace(alike, real=[side([0] * 20, down=down) for down in (7.5, 7.9, 9.0)])
+    assert not any(test.differs for test in found.tests)
+    assert (alike.verdict, found.verdict) == (Exit.MET, Exit.INCONCLUSIVE)
+    (line,) = [line for line in report.lines(found) if "looks different" in line]
+    assert line.startswith("Time to detect looks different, by +1.1 s, over too few faults to be sure")
+
+
 def test_too_few_calls_say_nothing_and_lost_ones_are_left_out(tables):
     few = side([0] * (FEWEST - 1))
     assert drill(tables, few, few).verdict is Exit.INCONCLUSIVE
     lost = replace(few, fates=tuple(replace(fate, lost_by_tool=True) for fate in few.fates))
     found = drill(tables, few, lost)
     assert (found.pairs, found.lost_by_tool) == ([], FEWEST - 1)
-    assert report.headline(found).endswith("TOO FEW CALLS")
+    assert report.headline(found).endswith("TOO FEW TO SAY")
 
 
 def test_json_has_both_sides(tables):
@@ -123,8 +133,13 @@ def test_json_has_both_sides(tables):
     [
         (
             ["--stretch", "sun/silent"],
-            "'sun/silent' is no stretch of this scenario; there are typical",
+            "'sun/silent' is no carrier's fault, and no other is played; there are typical",
         ),
+        (
+            ["--stretch", "first/slient"],
+            "'first/slient' is no stretch of this scenario; did you mean 'first/s",
+        ),
+        (["--stretch", "first"], "'first' is no stretch of this scenario; of first there are first/silent"),
         (["--all", "--stretch", "worst"], "--all and --stretch exclude each other"),
         (["--json", "/nowhere/x.json"], "there is no folder /nowhere"),
         (["--set", "carriers.first.failures.silent.mtbf=90000y"], "no carrier's fault harms a call"),

@@ -1,17 +1,24 @@
 """The command `fit`: logs, stores, carrier files, and what a simulation makes of them."""
 
+import datetime as dt
 import json
+import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from reading_cases import DAY, NOW, ONE_TRUNK, probed, written
+from reading_cases import DAY, NOW, ONE_TRUNK, PLAN, probed, written
 
 from callsim.cli import main
+from callsim.errors import CallsimError
+from callsim.exits import Exit
+from callsim.fitting.carrier_file import mean_text
 from callsim.fitting.fit_command import FitOptions, fit_store
 from callsim.scenario.load import load_carrier_file
 from carriers.laws import Exponential
+from results.estimates import Estimate
 from results.store.opening import open_store
 
 YEAR = ("--from", "2026-01-01", "--to", "2027-01-01")
@@ -139,16 +146,172 @@ def test_pooled_and_units_without_a_row(folder):
             YEAR,
             "log.csv:2: end: before its begin; an incident that is still open has an empty cell",
         ),
-        ("begin,end\n2026-01-02\n", YEAR, "log.csv:2: 1 cells; the first line has 2"),
+        ("begin,end\n2026-01-02\n", YEAR, "log.csv:2: 1 cell; the first line has 2"),
         (
             "begin,end,cause\n2026-01-02,2026-01-03,atlantic/maintenance\n",
             YEAR,
             "log.csv: planned work only; nothing there fails at random",
         ),
+        (
+            "begin,end,cause\n2026-01-02,,a/silent\n2026-01-05,2026-01-06,a/silent\n2026-01-07,,a/silent\n",
+            YEAR,
+            "log.csv:2: a/silent has no end, yet 2 rows of it begin later; give its end, or leave it out",
+        ),
+        (
+            "begin,end,cause\n2026-01-02,,maintenance\n2026-01-05,2026-01-06,maintenance\n",
+            YEAR,
+            "log.csv:2: maintenance has no end, yet 1 row of it begins later; give its end, or leave it out",
+        ),
+        (
+            "begin,end\n2026-03-29 02:30,2026-03-29 04:00\n",
+            (*YEAR, "--timezone", "Europe/Berlin"),
+            "log.csv:2: begin: the clocks of Europe/Berlin skip '2026-03-29 02:30'; "
+            "write a time that they showed, or its offset",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(folder, text, words, told):
     assert refused(text, *words) == [told]
+
+
+def test_a_row_without_an_end_is_fine_where_none_of_its_own_comes_after(folder):
+    found = fitted(
+        """
+        begin,end,unit,cause
+        2026-02-01T10:00Z,2026-02-01T11:00Z,a,sbc/software
+        2026-05-01T10:00Z,,a,sbc/software
+        2026-06-01T10:00Z,2026-06-01T11:00Z,b,sbc/software
+        """,
+        *YEAR,
+    )
+    assert (found["pairs"][0]["failures"], found["warnings"]) == (3, [])
+
+
+TWICE = "rows have times that the clocks showed twice: taken as the first"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["2026-02-01T10:00,2026-02-01T11:00", "2026-03-01T10:00,2026-03-01T11:00"], []),
+        (
+            ["2026-02-01T10:00,2026-02-01T11:00", "2026-03-01T10:00Z,2026-03-01T11:00Z"],
+            ["some rows have no offset: taken as Europe/Berlin"],
+        ),
+        (
+            ["2026-10-25T02:30,2026-10-25T05:00"],
+            [f"1 {TWICE.replace('rows have times', 'row has a time')}"],
+        ),
+        (["2025-10-26T02:00,2025-10-26T02:10", "2026-10-25T01:00,2026-10-25T02:30"], [f"2 {TWICE}"]),
+        # Rows that only touch are how an outage is written whose causes change.
+        (["2026-02-01T10:00,2026-02-01T11:00", "2026-02-01T11:00,2026-02-01T12:00"], []),
+        (
+            ["2026-02-01T10:00,2026-02-01T11:00", "2026-02-01T10:30,2026-02-01T12:00"],
+            ["1 row overlaps an earlier one of the same unit and cause: merged, as one outage"],
+        ),
+        (
+            ["2026-02-01,2026-02-09", "2026-02-02,2026-02-03", "2026-02-05,2026-02-06"],
+            ["2 rows overlap earlier ones of the same unit and cause: merged, as one outage"],
+        ),
+    ],
+)
+def test_what_was_made_of_rows_is_told(folder, rows, told):
+    text = "begin,end,cause\n" + "".join(f"{row},a/silent\n" for row in rows)
+    span = ("--from", "2025-01-01", "--to", "2027-01-01")
+    assert fitted(text, *span, "--timezone", "Europe/Berlin")["warnings"] == told
+
+
+def test_of_a_time_that_there_is_twice_the_first_is_taken(folder):
+    text = "begin,end\n2026-10-25T02:30,2026-10-25T02:00Z\n"
+    found = fitted(text, *YEAR, "--timezone", "Europe/Berlin")
+    assert found["pairs"][0]["to_repair"]["mean_s"]["value"] == 1.5 * 3600
+
+
+NAMES = "begin,end,cause\n2026-02-01,2026-02-02,atlantic/silent\n2026-02-01,2026-02-02,sbc-1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("atlantik", "atlantic"),
+        ("Atlantic", "atlantic"),
+        ("atlantik/silent", "atlantic/silent"),
+        ("atlantic/silnet", "atlantic/silent"),
+        ("atlantik/refuses", "atlantic/refuses"),
+    ],
+)
+def test_a_misspelt_name_is_no_perfect_carrier(folder, name, meant):
+    assert refused(NAMES, *YEAR, "--of", name) == [f"no row is of {name}; did you mean {meant}?"]
+
+
+@pytest.mark.parametrize("name", ["boreal", "sbcs/silent", "atlantic/slow", "atlantic-2", "sbc-2"])
+def test_a_name_of_its_own_did_not_fail(folder, name):
+    found = fitted(NAMES, *YEAR, "--of", name)
+    assert found["warnings"] == [f"no row is of {name}: taken as without a failure"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "give a log, or --plan for what its probes saw"),
+        (("log.csv", "--plan", "plan.yaml"), "give a log or --plan, not both"),
+        (("log.csv", "--plot", "p.jpg"), "--plot p.jpg: draws PNG and SVG; write p.png"),
+    ],
+)
+def test_what_does_not_go_together_is_told(folder, words, told):
+    Path("log.csv").write_text(NAMES, encoding="utf-8")
+    assert run("fit", *words, code=2).splitlines()[-1] == f"Error: {told}"
+    assert [path.name for path in folder.iterdir()] == ["log.csv"]
+
+
+def test_a_bound_of_a_million_years_is_none(folder):
+    lengths = (1, 60, 4, 442_800, 2, 777_600)
+    begins = [dt.datetime(2026, month, 2, tzinfo=dt.UTC) for month in range(1, 7)]
+    rows = [
+        f"{begin.isoformat()},{(begin + dt.timedelta(seconds=length)).isoformat()},a/silent\n"
+        for begin, length in zip(begins, lengths, strict=True)
+    ]
+    Path("log.csv").write_text("begin,end,cause\n" + "".join(rows), encoding="utf-8")
+    (row,) = (line for line in run("fit", "log.csv", *YEAR).splitlines() if line.startswith("a/silent  "))
+    assert re.search(r" h \(at least \d+ h\)", row)
+    assert mean_text(Estimate(5e10, 2e10, 9e11, 0.95, 3)) == "1,584 years (634..28,519 years)"
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 is too few to tell"), (2, "2 are too few to tell")])
+def test_one_is_not_several(folder, count, told):
+    rows = ["2026-02-01,2026-02-02,a/silent\n", "2026-03-01,2026-03-03,a/silent\n"][:count]
+    rows += ["2026-04-01,2026-04-02,a/maintenance\n", "2020-04-01,2020-04-02,a/silent\n"]
+    Path("log.csv").write_text("begin,end,cause\n" + "".join(rows), encoding="utf-8")
+    text = " ".join(run("fit", "log.csv", *YEAR, "--carrier-file", "out.yaml").split())
+    assert told in text
+    assert "1 row of planned work has no law" in text
+    assert f"1 of {count + 2} rows lies outside" in text
+    written = Path("out.yaml").read_text(encoding="utf-8")
+    assert f"# {count} failure{'s' * (count - 1)} in " in written
+    assert ("1 repair seen to its end" if count == 1 else "2 repairs seen to their end") in written
+
+
+def test_a_carrier_file_takes_a_day(folder):
+    log = "begin,end,cause\n2026-02-01T10:00:00Z,2026-02-01T10:00:05Z,a/silent\n"
+    Path("log.csv").write_text(log, encoding="utf-8")
+    day = ("--from", "2026-02-01", "--to", "2026-02-02")
+    run("fit", "log.csv", *day, "--carrier-file", "out.yaml")
+    assert Path("out.yaml").exists()
+
+
+def test_without_a_failure_the_plot_has_the_bound(folder):
+    Path("log.csv").write_text("begin,end,cause\n", encoding="utf-8")
+    text = run("fit", "log.csv", *YEAR, "--of", "b/silent", "--plot", "p")
+    assert text.splitlines()[-2:] == ["p.png: written", "p.svg: written"]
+    drawn = Path("p.svg").read_text(encoding="utf-8")
+    assert "no failure in 365 d: MTBF at least 122 d (95 %)" in drawn
+    assert "time to repair" not in drawn
+    # Beside one that failed its place stays empty.
+    Path("log.csv").write_text("begin,end,cause\n2026-02-01,2026-02-02,a/silent\n", encoding="utf-8")
+    run("fit", "log.csv", *YEAR, "--of", "b/silent", "--of", "a", "--plot", "p")
+    drawn = Path("p.svg").read_text(encoding="utf-8")
+    assert "a/silent: time to repair" in drawn
+    assert "b/silent: time to repair" not in drawn
 
 
 def test_the_answer_fits_a_screen(folder):
@@ -185,6 +348,37 @@ def test_what_probes_saw_has_bounds(folder):
     assert load_carrier_file("out.yaml").carriers[0].name == "atlantic"
 
 
+def test_what_was_seen_for_minutes_makes_no_carrier_file(folder):
+    with open_store("sqlite:///store.db") as store:
+        store.write(probed("atlantic/1", NOW - 600.0, NOW, every=60.0))
+    plan = written(folder, "plan.yaml", ONE_TRUNK)
+    options = FitOptions(None, "UTC", (), False, None, 0.95, 1, None, None, "found.json")
+    assert fit_store("sqlite:///store.db", plan, options, NOW) is Exit.MET
+    found = json.loads(Path("found.json").read_text(encoding="utf-8"))
+    assert re.fullmatch(r"the last 365 days; [\d.]+ min of it seen", found["stretch"])
+    Path("found.json").unlink()
+    options = replace(options, carrier_file=Path("out.yaml"))
+    with pytest.raises(CallsimError) as error:
+        fit_store("sqlite:///store.db", plan, options, NOW)
+    assert re.fullmatch(
+        r"out\.yaml: not written: seen for [\d.]+ min only: too little for a carrier file, which takes a day",
+        str(error.value),
+    )
+    assert Path("found.json").exists()
+    assert not Path("out.yaml").exists()
+
+
+def test_what_was_seen_for_minutes_is_left_out_beside_another(folder):
+    with open_store("sqlite:///store.db") as store:
+        store.write(probed("atlantic/1", NOW - 5 * DAY, NOW))
+        store.write(probed("boreal/1", NOW - 600.0, NOW, every=60.0))
+    plan = written(folder, "plan.yaml", PLAN)
+    options = FitOptions(None, "UTC", (), False, None, 0.95, 1, Path("out.yaml"), None, None)
+    fit_store("sqlite:///store.db", plan, options, NOW)
+    assert [carrier.name for carrier in load_carrier_file("out.yaml").carriers] == ["atlantic"]
+    assert "# Left out: boreal: seen for " in Path("out.yaml").read_text(encoding="utf-8")
+
+
 # ---- round trip
 
 
@@ -193,7 +387,7 @@ def test_a_simulated_year_fitted_and_simulated_again(folder):
     run("run", "truth.yaml", "--years", 1, "--jobs", 1, "--out", "runs", "--quiet")
     (incidents,) = Path("runs").glob("*/incidents.csv")
     text = run("fit", incidents, "--carrier-file", "fitted.yaml")
-    assert "1 simulated years, as result.json beside it says" in " ".join(text.split())
+    assert "1 simulated year, as result.json beside it says" in " ".join(text.split())
     run("check", "fitted.yaml")
     Path("again.yaml").write_text(
         "include: [fitted.yaml]\n" + SCENARIO.replace("FAILURES\n", ""), encoding="utf-8"

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from callsim.errors import CallsimError
 from callsim.exits import Exit
 from callsim.plan import load_plan
 from callsim.reading.looking import look
-from callsim.reviewing.deciding import windows_needed
+from callsim.reviewing.deciding import Say, windows_needed
 from callsim.reviewing.predicting import years_for
 from callsim.reviewing.refitting import MEASURED, refit
 from callsim.reviewing.review_command import Asked, last_months, review
 from callsim.reviewing.targets import rounded
+from callsim.reviewing.telling import summed
 from callsim.scenario.laws_in import find_law
 from results.estimates import share
 from results.store.entries import Heartbeat
@@ -119,14 +121,17 @@ def reviews(tmp_path, monkeypatch, capsys):
         risk=None,
         years=100,
         now=NOW,
+        quiet=False,
     ):
         for name, text in (("terms.yaml", terms), ("scenario.yaml", scenario), ("plan.yaml", plan)):
             Path(name).write_text(text, "utf-8")
         capsys.readouterr()
         files = (Path("terms.yaml"), Path("scenario.yaml"), Path("plan.yaml"))
         asked = Asked(*files, url, 12, span, subject, risk)
-        code = review(asked, RunOptions(years, None, 1, (), "answer.json", False), now)
-        text = " ".join(capsys.readouterr().out.split())
+        code = review(asked, RunOptions(years, None, 1, (), "answer.json", quiet), now)
+        said = capsys.readouterr()
+        made.errors = said.err
+        text = " ".join(said.out.split())
         return code, json.loads(Path("answer.json").read_text("utf-8")), text
 
     return made
@@ -157,7 +162,7 @@ def test_a_target_that_fits_is_kept(good, reviews):
     (one,) = answer["advice"]
     assert (one["advice"], one["to"], code) == ("KEEP", None, Exit.MET)
     assert (one["measured"]["kept"], one["measured"]["broken"]) == (12, 0)
-    assert text.startswith("ours, 2025-10-01 to 2026-10-01: of its target keep 1.")
+    assert text.startswith("ours, 2025-10-01 to 2026-10-01: keep its target. KEEP")
     low = share(12, 12, 0.95).low
     assert f"Probes saw 12 of 12 months keep it ({100 * low:.0f}..100 %)." in text
 
@@ -193,7 +198,68 @@ def test_without_data_nothing_can_be_said(good, reviews):
     assert answer["refitted"] == []
     assert answer["years"] is None
     assert "no probe tells of service in this time; it takes probes (callsim watch)" in text
-    assert "nothing is refitted or simulated" in text
+    assert "Nothing is refitted or simulated: atlantic (not probed)." in text
+
+
+THREE = """
+name: ours
+objectives:
+  - {name: availability, at_least: 99%}
+  - {name: downtime, at_most: 30h}
+  - {name: mos, at_least: 4}
+"""
+
+
+def test_of_minutes_nothing_is_said_at_once_and_once(tmp_path, reviews, monkeypatch):
+    monkeypatch.setattr("callsim.reviewing.predicting.simulate_under", None)
+    url = year(tmp_path, [], begin=BEGIN + 200 * DAY, end=BEGIN + 200 * DAY + 60, every=HOUR)
+    code, answer, text = reviews(url, THREE)
+    assert code is Exit.INCONCLUSIVE
+    assert [one["advice"] for one in answer["advice"]] == ["CANNOT SAY"] * 3
+    assert (answer["years"], answer["refitted"]) == (None, [])
+    assert "ours, 2025-10-01 to 2026-10-01: nothing can be said of any of its 3 targets." in text
+    assert text.count("a day is needed.") == text.count("too little was seen of any carrier") == 1
+    assert "only, a day is needed to refit)" in text
+    assert answer["assumed"][0].startswith("atlantic (seen for ")
+
+
+def test_a_carrier_that_was_seen_for_hours_keeps_its_laws(tmp_path, reviews):
+    url = year(tmp_path, outages(6, 1.5 * HOUR))
+    with open_store(url) as store:
+        hours = np.arange(BEGIN, BEGIN + 20 * HOUR, HOUR).tolist()
+        store.write([call("boreal/1", t, True) for t in hours])
+    _, answer, text = reviews(url, at("90%"), TWO, PLAN, years=50)
+    assert [one["carrier"] for one in answer["refitted"]] == ["atlantic"]
+    assert answer["assumed"][0].startswith("boreal (seen for 19 h only")
+    assert "Assumed as before: boreal (seen for 19 h only, a day is needed to refit)" in text
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_it_says_what_it_simulates(quiet, good, reviews):
+    reviews(good, at("99%"), years=50, quiet=quiet)
+    assert ("simulating 50 years of office, refitted" in reviews.errors) is not quiet
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ([Say.KEEP], "keep its target"),
+        ([Say.CANNOT_SAY], "nothing can be said of its target"),
+        ([Say.LOWER, Say.LOWER], "lower each of its 2 targets"),
+        ([Say.CANNOT_SAY] * 6, "nothing can be said of any of its 6 targets"),
+        ([Say.KEEP, Say.LOWER, Say.KEEP], "of its 3 targets lower 1, keep 2"),
+        ([Say.KEEP, Say.CANNOT_SAY], "of its 2 targets keep 1; of 1 nothing can be said"),
+    ],
+)
+def test_targets_are_summed_up_in_plain_words(says, told):
+    assert summed([SimpleNamespace(say=say) for say in says]) == told
+
+
+def test_one_window_is_no_plural(good, reviews):
+    month = (dt.date(2025, 10, 1), dt.date(2025, 11, 1))
+    text = reviews(good, at("90%"), span=month, years=50)[2]
+    assert "of 1 month keep it" in text
+    assert "1 months" not in text
 
 
 def test_two_months_of_twelve_are_too_few(tmp_path, reviews):

@@ -150,10 +150,21 @@ class Claim:
             return Standing.PROVEN
         if self.due_longest > 0:
             return Standing.POSSIBLE
-        return Standing.NOTHING if self._judged or not self.terms.credits else Standing.UNKNOWN
+        return Standing.NOTHING if self.assessed or not self.terms.credits else Standing.UNKNOWN
 
     @property
-    def _judged(self) -> bool:
+    def grounded(self) -> bool:
+        """Whether there is something to claim on: a proven credit, or an outage that may give one."""
+        return self.standing is Standing.PROVEN or (self.standing is Standing.POSSIBLE and bool(self.outages))
+
+    @property
+    def unseen(self) -> float:
+        """Seconds, up to now, of which no probe tells."""
+        return self.sight.until - self.sight.since - self.sight.known
+
+    @property
+    def assessed(self) -> bool:
+        """Whether any rule of credits could be judged."""
         known = {one.objective.name for one in self.shortest.judged if one.not_assessed is None}
         return any(rule.objective in known for rule in self.terms.credits)
 
@@ -180,6 +191,11 @@ class Claim:
 def total(made: Assessment) -> float:
     """Share of a month's fee that is due in all windows."""
     return float(made.credits.due.sum())
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Write a number with the words that go with it."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def money(claim: Claim, share: float) -> str:

@@ -28,7 +28,7 @@ def claim(
 
     MET where it is certain what can be claimed, which may be nothing; INCONCLUSIVE where only the longest
     outages would give a credit, or no rule of credits can be judged. Without `out` a folder is written where
-    there is a credit.
+    there is something to claim on.
     """
     check_target(json)
     question = question_of(asked, time.time() if now is None else now)
@@ -38,7 +38,7 @@ def claim(
         made = claim_of(open_store, question, asked)
         found = objections(made)
         files = None
-        if out is not None or made.standing in (Standing.PROVEN, Standing.POSSIBLE):
+        if out is not None or made.grounded:
             files = files_of(open_store, made, found)
     if files is not None:
         put(target, files)

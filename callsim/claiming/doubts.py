@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from callsim import figures
-from callsim.claiming.claim import Claim
+from callsim.claiming.claim import Claim, counted
 from callsim.claiming.evidence import legs_of, numbers_called
 from callsim.claiming.objecting import Objection, claimed, lasting, numbers
 
@@ -44,7 +44,11 @@ def _few_probes(claim: Claim) -> Iterator[Objection]:
     few = [one for one in claimed(claim) if len(one.evidence.failed) < FEW]
     if few:
         tries = sum(len(one.evidence.of("failed")) - len(one.evidence.failed) for one in few)
-        repeated = f" Failed probes were repeated before they counted, {tries} times." if tries else ""
+        repeated = (
+            f" Failed probes were repeated before they counted, {counted(tries, 'time', 'times')}."
+            if tries
+            else ""
+        )
         worth = [one for one in few if one.counts > 0]
         rest = (
             f"{lasting(sum(one.counts for one in worth))} of the claim rest on these."
@@ -109,9 +113,12 @@ def _single_location(claim: Claim) -> Iterator[Objection]:
     calls = sum(one.evidence.beside for one in beside)
     answer = "No other place watched, and no other trunk was seen good from there meanwhile."
     if beside:
-        answer = f"{calls} probes from there over other trunks were good while it was down for certain"
+        good = counted(
+            calls, "probe from there over another trunk was", "probes from there over other trunks were"
+        )
+        answer = f"{good} good while it was down for certain"
         left = len(alone) - len(beside)
-        answer += f"; of {left} outages there is no such probe." if left else "."
+        answer += f"; of {counted(left, 'outage', 'outages')} there is no such probe." if left else "."
     yield Objection(
         "single_location",
         f"It was seen from one place alone ({where}).",
@@ -137,7 +144,7 @@ def _own_network(claim: Claim) -> Iterator[Objection]:
         count = missed["own_network"]
         yield Objection(
             "own_network",
-            f"Your own network was down too: {count} slots were lost to it.",
+            f"Your own network was down too: {counted(count, 'slot was', 'slots were')} lost to it.",
             "These are left out, as time that nobody saw; at the other failures it was checked and worked.",
             False,
         )
@@ -190,10 +197,11 @@ def _answered(claim: Claim) -> Iterator[Objection]:
     if own:
         failed = [p for one in own for p in one.evidence.failed if p.call.outcome == "answered"]
         what = sorted({text.partition(":")[0] for p in failed for text in p.broken})
+        one = "of the probes that failed was answered, so service was up: it"
+        many = "of the probes that failed were answered, so service was up: they"
         yield Objection(
             "answered",
-            f"{len(failed)} of the probes that failed were answered, so service was up: they failed by "
-            f"{', '.join(what) or 'another expectation'}.",
+            f"{counted(len(failed), one, many)} failed by {', '.join(what) or 'another expectation'}.",
             "Whether the terms take such a call for an outage has to be read in the contract.",
             True,
             numbers(own),
@@ -201,12 +209,11 @@ def _answered(claim: Claim) -> Iterator[Objection]:
 
 
 def _unseen(claim: Claim) -> Iterator[Objection]:
-    unknown = claim.sight.until - claim.sight.since - claim.sight.known
-    if unknown > 0:
-        share = figures.significant(100.0 * unknown / (claim.sight.until - claim.sight.since))
+    if claim.unseen > 0:
+        share = figures.significant(100.0 * claim.unseen / (claim.sight.until - claim.sight.since))
         yield Objection(
             "unseen",
-            f"Nothing is known of {lasting(unknown)} ({share} % of the time).",
+            f"Nothing is known of {lasting(claim.unseen)} ({share} % of the time).",
             "Nothing is claimed for it: it is taken as up.",
             False,
         )
@@ -240,7 +247,8 @@ def _clock(claim: Claim) -> Iterator[Objection]:
     if offsets and len(known) < len(offsets):
         yield Objection(
             "clock",
-            f"The prober's clock was not known to be right at {len(offsets) - len(known)} failed probes.",
+            f"The prober's clock was not known to be right at "
+            f"{counted(len(offsets) - len(known), 'failed probe', 'failed probes')}.",
             "Lengths do not depend on it, only where they lie; compare Call-IDs with your records. "
             "Have the prober's machine synchronised by NTP.",
             True,

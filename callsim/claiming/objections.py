@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callsim import figures
-from callsim.claiming.claim import Claim, moment
+from callsim.claiming.claim import Claim, counted, moment
 from callsim.claiming.doubts import DOUBTS
 from callsim.claiming.objecting import Objection, numbers
 from sla.disputes import WORDS, not_theirs
@@ -72,19 +72,28 @@ def _whose_record(claim: Claim) -> Iterator[Objection]:
         named = f"the {settled} availability counts" if settled in ("lower", "higher") else None
         if settled in WORDS:
             named = f"the record of {WORDS[settled]} counts"
+        theirs = "measured_by" in measured.model_fields_set
+        ours = not theirs and claims.evidence == "customer" and not claims.automatic
+        answer = (
+            "Ask for that record of the same times, by the Call-IDs; `callsim sla assess --against` compares."
+        )
+        if ours:
+            answer = "They take the customer's record as evidence of a claim, and this is one."
         yield Objection(
             "whose_record",
-            f"By the terms the record of {WORDS[measured.measured_by]} counts, and this is the customer's.",
-            f"Where records differ {named}."
-            if named
-            else "Ask for that record of the same times, "
-            "by the Call-IDs; `callsim sla assess --against` compares.",
-            not (named and settled in ("customer", "lower")),
+            f"By the terms the record of {WORDS[measured.measured_by]} counts, and this is the customer's."
+            if theirs
+            else "The terms do not say who measures; the provider's record is usual, "
+            "and this is the customer's.",
+            f"Where records differ {named}." if named else answer,
+            not (ours if named is None else settled in ("customer", "lower")),
         )
     if not claims.automatic and claims.evidence != "customer":
         yield Objection(
             "evidence",
-            f"The terms take the record of {WORDS[claims.evidence]} as evidence.",
+            f"The terms take the record of {WORDS[claims.evidence]} as evidence."
+            if "evidence" in claims.model_fields_set
+            else "The terms do not say whose record is evidence; the provider's is usual.",
             "Name the times and Call-IDs, and ask for that record of them.",
             True,
         )
@@ -109,7 +118,11 @@ def _terms(claim: Claim) -> Iterator[Objection]:
         yield Objection("not_assessed", note, "Nothing is claimed for what these records cannot tell.", False)
     if terms.unknown or terms.source:
         caution = terms.source.caution if terms.source else ""
-        left = f"The copy of the terms leaves {len(terms.unknown)} points open. " if terms.unknown else ""
+        left = (
+            f"The copy of the terms leaves {counted(len(terms.unknown), 'point', 'points')} open. "
+            if terms.unknown
+            else ""
+        )
         yield Objection(
             "terms_copy", f"{left}{caution}".strip(), "Compare with the contract that was signed.", True
         )

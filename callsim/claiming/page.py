@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from callsim import __version__, figures
 from callsim.agreements import assessing
-from callsim.claiming.claim import Claim, Question, moment, money, plain, utc
+from callsim.claiming.claim import Claim, Question, counted, moment, money, plain, utc
 from callsim.claiming.evidence import Shown, numbers_called
 from callsim.claiming.objecting import Objection
 from callsim.claiming.picture import picture
-from callsim.claiming.telling import arithmetic, deadline, headline, reasons
+from callsim.claiming.telling import arithmetic, deadline, headline, reasons, seen
 from sla.english import english
 
 TEMPLATE = "claim.html.j2"
@@ -36,6 +36,8 @@ def page(claim: Claim, found: Sequence[Objection], csv_share: float | None, trac
         terms=claim.terms,
         standing=claim.standing.value,
         headline=headline(claim),
+        seen=seen(claim),
+        counted=counted,
         reasons=reasons(claim),
         deadline=deadline(claim),
         picture=Markup(picture(claim)),
@@ -45,7 +47,6 @@ def page(claim: Claim, found: Sequence[Objection], csv_share: float | None, trac
         english=english(claim.terms),
         numbers=_numbers(claim),
         locations=sorted({series.location for series in claim.looked.sums}),
-        unknown=claim.sight.until - claim.sight.since - claim.sight.known,
         csv_share=csv_share,
         same=csv_share is not None and abs(csv_share - claim.due) < 1e-9,
         traces=traces,

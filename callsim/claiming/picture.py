@@ -21,6 +21,7 @@ NARROWEST = 1.6
 """Width at which a mark can still be seen."""
 HOURS = range(0, 25, 3)
 KINDS = (
+    ("up", "seen and up"),
     ("future", "still to come"),
     ("unknown", "not seen"),
     ("possible", "down at the longest"),

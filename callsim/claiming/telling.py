@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from callsim import figures
 from callsim.agreements import assessing
-from callsim.claiming.claim import Claim, Outage, Standing, moment, money
+from callsim.claiming.claim import Claim, Outage, Standing, counted, moment, money
 from callsim.claiming.objecting import Objection
 from callsim.reading.looking import DAY
 from callsim.report import columns, quantity
@@ -18,6 +18,8 @@ from sla.explaining import explain
 
 MOST_OUTAGES = 6
 """Outages that the screen lists."""
+TOO_LITTLE = 0.5
+"""Share of the time; where less was seen, and nothing failed in it, there is too little to claim on."""
 
 
 def headline(claim: Claim) -> str:
@@ -32,21 +34,40 @@ def headline(claim: Claim) -> str:
                 f"because {' and '.join(reasons(claim))} ({_clauses(claim)})."
             )
         case Standing.POSSIBLE:
-            unseen = claim.sight.until - claim.sight.since > claim.sight.known
+            if not claim.grounded:
+                return (
+                    f"Nothing is proven {when} under {terms.name}. Only if all unseen time were down would "
+                    f"{money(claim, claim.due_longest)} be due ({_clauses(claim)})."
+                )
+            unseen = ", and all unseen time down," if claim.unseen > 0 else ""
             return (
                 f"Nothing is proven {when} under {terms.name}: only with outages of {question.subject} as "
-                f"long as they can have been{', and all unseen time down,' if unseen else ''} would "
+                f"long as they can have been{unseen} would "
                 f"{money(claim, claim.due_longest)} be due ({_clauses(claim)})."
             )
         case Standing.UNKNOWN:
             why = " ".join(claim.shortest.not_assessed)
-            return f"Whether a credit is due {when} under {terms.name} cannot be told. {why}"
+            lacks = any("does not cover" in text for text in claim.shortest.not_assessed)
+            hint = " Probes are calls: of that it takes an outage record (callsim sla assess)." * lacks
+            return f"Whether a credit is due {when} under {terms.name} cannot be told. {why}{hint}"
     if not terms.credits:
         return f"There is nothing to claim {when}: {terms.name} promises no credit."
     return (
         f"There is nothing to claim {when} under {terms.name}: no credit is due for {question.subject}, "
         "however long its outages were."
     )
+
+
+def seen(claim: Claim) -> str:
+    """Say how much of the time was seen, and how much was not; nothing where all was."""
+    whole = claim.sight.until - claim.sight.since
+    share = claim.sight.known / whole
+    if share >= 0.9995:
+        return ""
+    of = f"of {claim.question.period}" + ("" if claim.question.over else " so far")
+    little = ": too little to claim on" if share < TOO_LITTLE and not claim.outages else ""
+    lasted, missed = (figures.plain_duration(x) for x in (claim.sight.known, claim.unseen))
+    return f"{lasted} {of} were seen ({100.0 * share:.1f} %), {missed} were not{little}."
 
 
 def _clauses(claim: Claim) -> str:
@@ -118,8 +139,8 @@ def _availability(made: Assessment, window: int) -> Iterator[str]:
 
 
 def deadline(claim: Claim) -> str:
-    """Say by when it has to be claimed."""
-    if claim.standing in (Standing.NOTHING, Standing.UNKNOWN):
+    """Say by when it has to be claimed, where there is something to claim."""
+    if not claim.grounded:
         return ""
     by, days = claim.claim_by, claim.days_left
     if claim.terms.claims.automatic:
@@ -154,15 +175,19 @@ def _by_outage(claim: Claim) -> str:
 def _days(days: float) -> str:
     whole = int(days)
     if not whole:
-        return f"{int(days * 24)} hours are"
-    return "1 day is" if whole == 1 else f"{whole} days are"
+        return counted(int(days * 24), "hour is", "hours are")
+    return counted(whole, "day is", "days are")
 
 
 def terminal(
     claim: Claim, found: Sequence[Objection], folder: Path | None, files: int, width: int = 80
 ) -> str:
     """Return the answer as text."""
-    parts = [textwrap.wrap(f"{_word(claim)}: {headline(claim)}", width)]
+    # What is proven comes first; of what is not, how little of the time it rests on.
+    first, then = f"{seen(claim)} {headline(claim)}".strip(), ""
+    if claim.standing is Standing.PROVEN:
+        first, then = headline(claim), seen(claim)
+    parts = [[*textwrap.wrap(f"{_word(claim)}: {first}", width), *textwrap.wrap(then, width)]]
     if claim.standing is Standing.PROVEN and claim.due_longest > claim.due:
         text = f"If outages were as long as they can have been it would be {money(claim, claim.due_longest)}."
         parts[0] += textwrap.wrap(text, width)
@@ -170,7 +195,7 @@ def terminal(
         parts[0] += textwrap.wrap(by, width)
     parts.append(_table(claim, width))
     open_ = [one for one in found if one.open]
-    if claim.standing in (Standing.PROVEN, Standing.POSSIBLE) and open_:
+    if claim.grounded and open_:
         parts.append(
             [
                 "What the other side could object, and nothing here answers:",
@@ -182,6 +207,9 @@ def terminal(
             f"{folder}: {files} files; begin with claim.html, `sha256sum -c SHA256SUMS` checks them. Look "
             "through plan.yaml before you hand it on: it has your trunks and prices."
         )
+        parts.append(textwrap.wrap(text, width))
+    elif claim.standing is Standing.POSSIBLE:
+        text = "No folder is written, since there is nothing to claim on; --out DIR writes one all the same."
         parts.append(textwrap.wrap(text, width))
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -209,8 +237,8 @@ def _table(claim: Claim, width: int) -> list[str]:
     shown.sort(key=lambda one: one.number)
     rows += [(str(one.number), *_times(one, zone), str(len(one.evidence.failed))) for one in shown]
     left = len(claim.outages) - len(shown)
-    more = [f"{left} more outages are in the folder, or in --json."] if left else []
-    return [*columns(rows, width), *more]
+    more = f"{counted(left, 'more outage is', 'more outages are')} in the folder, or in --json."
+    return [*columns(rows, width), *[more] * bool(left)]
 
 
 def _times(one: Outage, zone: ZoneInfo) -> tuple[str, ...]:

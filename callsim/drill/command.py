@@ -37,6 +37,7 @@ from callsim.live.setup import require_live
 from callsim.scenario.load import load_scenario, scenario_hash
 from callsim.scenario.model import Scenario
 from callsim.writing import check_target, write_json
+from documents.words import nearest
 
 WITHIN_KAMAILIO = 0.25
 """Seconds by which times may differ on average where Kamailio keeps them: its timers tick."""
@@ -115,8 +116,7 @@ def stretch_of(
         if name in left_out:
             raise CannotDrillError(f"'{name}' is not played: {left_out[name]}")
         if name not in DAYS and name not in causes:
-            there = ", ".join((*DAYS, *causes))
-            raise CannotDrillError(f"'{name}' is no stretch of this scenario; there are {there}")
+            raise CannotDrillError(_no_stretch(name, causes))
 
     def made(times: int) -> list[Episode]:
         episodes: list[Episode] = []
@@ -133,6 +133,20 @@ def stretch_of(
     if not found:
         raise CannotDrillError(f"no carrier fails within {YEARS} simulated years in a way that can be played")
     return found, left_out
+
+
+def _no_stretch(name: str, causes: Sequence[str]) -> str:
+    """Say that nothing is called so, and what may have been meant."""
+    carrier, _, fault = name.partition("/")
+    meant = nearest(carrier, {cause.partition("/")[0] for cause in causes})
+    own = {cause.partition("/")[2]: cause for cause in causes if cause.partition("/")[0] == meant}
+    guess = nearest(fault, own)
+    if guess is not None:
+        return f"'{name}' is no stretch of this scenario; did you mean '{own[guess]}'?"
+    if own:
+        return f"'{name}' is no stretch of this scenario; of {meant} there are {', '.join(own.values())}"
+    there = ", ".join((*DAYS, *causes))
+    return f"'{name}' is no carrier's fault, and no other is played; there are {there}"
 
 
 def run(setting: Setting, episodes: Sequence[Episode], abreast: int, *, by_kamailio: bool = False) -> Drill:

@@ -65,6 +65,11 @@ class Timed:
     adjusted: float = 1.0
 
     @property
+    def apart(self) -> float:
+        """By how much the two differ at least, as the interval has it."""
+        return 0.0 if self.low is None or self.high is None else max(self.low, -self.high, 0.0)
+
+    @property
     def differs(self) -> bool:
         """Whether the difference is systematic."""
         return self.adjusted < 1.0 - CONFIDENCE
@@ -190,10 +195,16 @@ class Drill:
 
     @property
     def verdict(self) -> Exit:
-        """0 as predicted, 1 a systematic difference, 3 too few calls to say."""
+        """0 as predicted, 1 a systematic difference, 3 too few calls, or faults, to say."""
         if any(test.differs for test in self.tests):
             return Exit.BREACHED
-        return Exit.INCONCLUSIVE if len(self.pairs) < FEWEST else Exit.MET
+        return Exit.INCONCLUSIVE if len(self.pairs) < FEWEST or self.unsure else Exit.MET
+
+    @property
+    def unsure(self) -> list[Timed]:
+        """Give the times that look different, of too few faults for a test to say so."""
+        times = [test for test in self.tests if isinstance(test, Timed) and not test.differs]
+        return [time for time in times if time.apart > self.within]
 
     def nearest_change(self, pair: Pair) -> float:
         """Seconds from an INVITE of a call, or its ringing, to the nearest change of a fault or of a belief.

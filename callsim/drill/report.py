@@ -11,9 +11,11 @@ from callsim.drill.outcomes import Course, Fate
 from callsim.exits import Exit
 
 FORMAT = 1
-VERDICTS = {Exit.MET: "AS PREDICTED", Exit.BREACHED: "DIFFERS", Exit.INCONCLUSIVE: "TOO FEW CALLS"}
+VERDICTS = {Exit.MET: "AS PREDICTED", Exit.BREACHED: "DIFFERS", Exit.INCONCLUSIVE: "TOO FEW TO SAY"}
 SHOWN = 4
 """Calls that fared otherwise, of which a line is printed."""
+TELLING = 10
+"""Repetitions that are advised where few look different."""
 LATE = 0.2
 """Seconds that our own clock may be late before it is said."""
 
@@ -22,7 +24,7 @@ def headline(drill: Drill) -> str:
     """Say it in one line."""
     found = drill.as_predicted
     if found.value is None or found.low is None or found.high is None:
-        return "no call was placed: TOO FEW CALLS"
+        return f"no call was placed: {VERDICTS[Exit.INCONCLUSIVE]}"
     kept = sum(pair.same for pair in drill.pairs)
     return (
         f"{kept} of {found.count} calls went as predicted, {100 * found.value:.1f} % "
@@ -86,6 +88,11 @@ def _mark(test: Counted | Timed) -> str:
 def _notes(drill: Drill) -> Iterator[str]:
     times = f"times may differ by {drill.within:g} s on average"
     yield f"Simulated/real. p: McNemar's exact test, by Holm; {times}."
+    for test in drill.unsure:
+        yield (
+            f"{test.name.capitalize()} looks different, by {test.difference:+.1f} s, "
+            f"over too few faults to be sure: --repeat {TELLING} would tell."
+        )
     apart = [pair for pair in drill.pairs if not pair.same]
     for pair in apart[:SHOWN]:
         name = drill.episodes[pair.episode].name

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from callsim import __version__, figures
-from callsim.fitting.observed import Observed
+from callsim.fitting.observed import Observed, some
 from callsim.fitting.pairs import Pair, Side
 from carriers.faults import Kind
 from carriers.laws import Empirical, Exponential, Fixed, Gamma, Law, Lognormal, Weibull
@@ -30,6 +30,10 @@ NEEDS = {
 VAGUE = 0.5
 """Where the logarithm of a law's parameter has a larger standard error its shape is not known: draws of it
 would have means beyond all that was seen."""
+
+ENDLESS = 1000 * 365.25 * 86400.0
+FAR_OFF = 100.0
+"""The upper end of an interval that is longer than `ENDLESS`, and so many times the mean, tells nothing."""
 
 
 @dataclass
@@ -53,10 +57,19 @@ class _Place:
         return self.mode if self.trunk is None else f"trunk-{self.trunk}"
 
 
-def carrier_file(observed: Observed, pairs: Sequence[Pair]) -> Written:
-    """Write laws as a scenario includes them; pairs that are no carrier's are left out."""
+def carrier_file(observed: Observed, pairs: Sequence[Pair], least_seen: float = 0.0) -> Written:
+    """Write laws as a scenario includes them.
+
+    Pairs that are no carrier's are left out, and those that were seen for less than `least_seen` seconds.
+    """
     written = Written()
-    placed = [(place, pair) for pair in pairs if (place := _place(observed, pair, pairs, written))]
+    enough = []
+    for pair in pairs:
+        if (seen := observed.seen(pair.name)) < least_seen:
+            written.left_out.append(f"{pair.name}: {too_little(seen)}")
+        else:
+            enough.append(pair)
+    placed = [(place, pair) for pair in enough if (place := _place(observed, pair, pairs, written))]
     by_carrier: dict[str, list[tuple[_Place, Pair]]] = {}
     for place, pair in placed:
         by_carrier.setdefault(place.carrier, []).append((place, pair))
@@ -71,9 +84,9 @@ def carrier_file(observed: Observed, pairs: Sequence[Pair]) -> Written:
         "carriers:" if by_carrier else "carriers: []",
     ]
     uncertain: list[str] = []
-    for name, some in by_carrier.items():
+    for name, own in by_carrier.items():
         lines += [f"  - name: {name}", "    failures:"]
-        for place, pair in some:
+        for place, pair in own:
             lines += _failure(observed, place, pair)
             path = f"carriers.{name}.failures.{place.key}"
             uncertain += _uncertain(path, pair)
@@ -98,6 +111,18 @@ def law_text(law: Law, bare: bool = False) -> str:
             return f"{{mean: {time_text(law.mean)}, cv: {law.cv:.4g}}}"
         case Empirical():
             raise TypeError("no empirical law is fitted")
+
+
+def mean_text(mean: Estimate) -> str:
+    """Write a mean with its interval; one whose upper end is out of all proportion is open there."""
+    if mean.value is not None and mean.high is not None and mean.high > max(ENDLESS, FAR_OFF * mean.value):
+        mean = replace(mean, low=None, high=None, upper=None)
+    return figures.duration(mean)
+
+
+def too_little(seen: float) -> str:
+    """Say that there is too little for a carrier file."""
+    return f"seen for {figures.plain_duration(seen)} only: too little for a carrier file, which takes a day"
 
 
 def time_text(seconds: float) -> str:
@@ -126,9 +151,10 @@ def _place(observed: Observed, pair: Pair, pairs: Sequence[Pair], written: Writt
 
 def _failure(observed: Observed, place: _Place, pair: Pair) -> list[str]:
     """Write a failure, with what is behind it as comments."""
+    ends = pair.repairs.fitted.spells.ends
     lines = [
-        f"      # {pair.failures} failures in {figures.plain_duration(pair.seconds)} of operation, "
-        f"{pair.repairs.fitted.spells.ends} repairs seen to their end"
+        f"      # {some(pair.failures, 'failure')} in {figures.plain_duration(pair.seconds)} of operation, "
+        f"{some(ends, 'repair')} seen to {'its' if ends == 1 else 'their'} end"
     ]
     if not observed.unknown_mode and "/" not in pair.name:
         lines.append(f"      # ASSUMED: mode {place.mode}; the log does not say how it failed")
@@ -162,7 +188,7 @@ def _behind(side: Side) -> list[str]:
     fitted = side.fitted
     if fitted.best is None:
         return []
-    shown = [f"mean {_estimate(fitted.mean)} whatever the law"]
+    shown = [f"mean {mean_text(fitted.mean)} whatever the law"]
     if len(fitted.fits) > 1:
         shown.append("AIC " + ", ".join(f"{fit.name} {fit.aic:.1f}" for fit in fitted.fits))
     if side.goodness is not None:
@@ -179,10 +205,6 @@ def _kept(side: Side) -> Fit:
     if best.errors is None or max(best.errors.log_errors.values()) <= VAGUE:
         return best
     return next(fit for fit in side.fitted.fits if fit.name == "exponential")
-
-
-def _estimate(estimate: Estimate) -> str:
-    return figures.duration(estimate)
 
 
 def _uncertain(path: str, pair: Pair) -> list[str]:

@@ -50,8 +50,10 @@ def fit(
     A log has a row for each incident: begin, end (empty where it is still open), and cause, or unit and mode.
     Say with --from and --to of which time it is: the time without a failure counts as much as the failures.
     """
-    if (log is None) == (plan is None):
+    if log is None and plan is None:
         raise click.UsageError("give a log, or --plan for what its probes saw")
+    if log is not None and plan is not None:
+        raise click.UsageError("give a log or --plan, not both")
     if (start is None) != (end is None):
         raise click.UsageError("--from and --to go together")
     span = None if start is None or end is None else (start, end)
@@ -59,6 +61,8 @@ def fit(
         raise click.UsageError(f"--to {span[1]} is not after --from {span[0]}")
     if not 0.5 <= confidence < 1:
         raise click.UsageError("--confidence is from 50% to below 100%")
+    if plot is not None and plot.suffix.lower() not in ("", ".png", ".svg"):
+        raise click.UsageError(f"--plot {plot}: draws PNG and SVG; write {plot.with_suffix('.png')}")
     _check_zone(timezone)
     from callsim.fitting import fit_command  # noqa: PLC0415 - heavy
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from callsim import figures
 from callsim.errors import CallsimError
 from callsim.fitting.log_csv import Span
 from callsim.fitting.observed import Observed
@@ -55,7 +56,7 @@ def read_store(
     if not records:
         raise CallsimError(f"{plan_file}: no probe tells of anything in this time")
     seen = max(sights[name].known for name in records)
-    said = f"{asked}; {seen / DAY:,.1f} days of it seen"
+    said = f"{asked}; {figures.plain_duration(seen)} of it seen"
     blind = tuple(f"{name}: never seen" for name in wanted if name not in records)
     return Observed(
         source, None, since, until, said, records, resolution=1.0, warnings=blind, unknown_mode=True

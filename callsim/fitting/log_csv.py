@@ -8,15 +8,16 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from callsim.errors import Problem, ScenarioError
-from callsim.fitting.observed import ALL, Observed, untouched
+from callsim.fitting.observed import ALL, Observed, some, untouched
 from callsim.study import STREAM_YEARS
 from documents.words import nearest, show
 from results.fitting.spells import Record, exact
@@ -56,6 +57,57 @@ class _Row:
     end: tuple[float, float]
     planned: bool
 
+    @property
+    def known(self) -> bool:
+        """Whether both ends are instants, and not bounds of them."""
+        return self.begin[0] == self.begin[1] and self.end[0] == self.end[1]
+
+
+@dataclass
+class _Clock:
+    """Local time, with the lines whose times it was asked for."""
+
+    zone: ZoneInfo
+    bare: set[int] = field(default_factory=set)
+    """Lines with a time that has no offset."""
+    given: set[int] = field(default_factory=set)
+    """Lines with one that has."""
+    twice: set[int] = field(default_factory=set)
+    """Lines with a local time that there is twice."""
+
+    def read(self, cell: str, line: int) -> float:
+        """Give POSIX seconds; a time without an offset is local time."""
+        try:
+            when = dt.datetime.fromisoformat(cell)
+        except ValueError:
+            raise ValueError(f"{show(cell)} is not a time; write one like 2026-10-01T12:00:00Z") from None
+        if not 1970 <= when.year <= 9500:
+            raise ValueError(f"{show(cell)} is too far off; write a year from 1970 to 9500")
+        if when.tzinfo is not None:
+            self.given.add(line)
+            return when.timestamp()
+        self.bare.add(line)
+        local = when.replace(tzinfo=self.zone)
+        if local.astimezone(dt.UTC).astimezone(self.zone).replace(tzinfo=None) != when:
+            raise ValueError(
+                f"the clocks of {self.zone} skip {show(cell)}; write a time that they showed, or its offset"
+            )
+        seconds = local.timestamp()
+        if local.replace(fold=1).timestamp() != seconds:
+            self.twice.add(line)
+        return seconds
+
+    def warnings(self) -> list[str]:
+        """Say what was made of times that do not tell all."""
+        told = []
+        if self.bare and self.given:
+            told.append(f"some rows have no offset: taken as {self.zone}")
+        if self.twice:
+            count = len(self.twice)
+            has = "has a time" if count == 1 else "have times"
+            told.append(f"{some(count, 'row')} {has} that the clocks showed twice: taken as the first")
+        return told
+
 
 def read_log(path: Path, span: Span | None, timezone: str) -> Observed:
     """Read a log; raises ScenarioError with everything that is wrong.
@@ -63,9 +115,10 @@ def read_log(path: Path, span: Span | None, timezone: str) -> Observed:
     It is of `span`, days of `timezone`; else of what the run says that left it; else of the calendar months
     that hold its rows, which is told as an assumption.
     """
+    clock = _Clock(ZoneInfo(timezone))
     try:
         raw = path.read_bytes()
-        rows, origin = _rows(str(path), raw.decode("utf-8-sig"), ZoneInfo(timezone))
+        rows, origin = _rows(str(path), raw.decode("utf-8-sig"), clock)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise ScenarioError([Problem(str(path), None, "", f"cannot be read: {why}")]) from None
@@ -73,12 +126,22 @@ def read_log(path: Path, span: Span | None, timezone: str) -> Observed:
         raise ScenarioError([Problem(str(path), None, "", "is not UTF-8 text; save it as such")]) from None
     except csv.Error as error:
         raise ScenarioError([Problem(str(path), None, "", f"is not CSV: {error}")]) from None
-    stretches, said = _stretches(path, rows, span, ZoneInfo(timezone), origin)
+    stretches, said = _stretches(path, rows, span, clock.zone, origin)
+    warnings = clock.warnings()
     outside = sum(not _touches(row, stretches[row.thing[0]]) for row in rows)
-    warnings = [f"{outside} of {len(rows)} rows lie outside of the stretch"] if outside else []
+    if outside:
+        lie = "lies" if outside == 1 else "lie"
+        warnings.append(f"{outside} of {some(len(rows), 'row')} {lie} outside of the stretch")
+    overlapping = sum(map(_overlapping, _by_cause(row for row in rows if not row.planned)))
+    if overlapping:
+        which = "overlaps an earlier one" if overlapping == 1 else "overlap earlier ones"
+        warnings.append(
+            f"{some(overlapping, 'row')} {which} of the same unit and cause: merged, as one outage"
+        )
     planned = sum(row.planned for row in rows)
     if planned:
-        warnings.append(f"{planned} rows of planned work have no law; while it goes on nothing operates")
+        have = "has" if planned == 1 else "have"
+        warnings.append(f"{some(planned, 'row')} of planned work {have} no law; meanwhile nothing operates")
     first = next(iter(stretches.values()))
     return Observed(
         str(path),
@@ -94,7 +157,7 @@ def read_log(path: Path, span: Span | None, timezone: str) -> Observed:
 # ---- rows
 
 
-def _rows(file: str, text: str, zone: ZoneInfo) -> tuple[list[_Row], float | None]:
+def _rows(file: str, text: str, clock: _Clock) -> tuple[list[_Row], float | None]:
     """Give the rows, and the instant at which the streams of a run begin."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = [cell.strip().lower() for cell in next(reader, [])]
@@ -112,13 +175,13 @@ def _rows(file: str, text: str, zone: ZoneInfo) -> tuple[list[_Row], float | Non
             continue
         line = reader.line_num
         if len(cells) != len(header):
-            message = f"{len(cells)} cells; the first line has {len(header)}"
+            message = f"{some(len(cells), 'cell')}; the first line has {len(header)}"
             problems.append(Problem(file, line, "", message))
             continue
         found = {what: cells[n].strip() for what, n in where.items()}
         if found.get("kind", "outage") not in ("outage", ""):
             continue
-        row = _row(file, line, found, zone, problems)
+        row = _row(file, line, found, clock, problems)
         if row is None:
             continue
         rows[row] = None
@@ -127,11 +190,43 @@ def _rows(file: str, text: str, zone: ZoneInfo) -> tuple[list[_Row], float | Non
     if problems:
         raise ScenarioError(problems)
     listed = sorted(rows, key=lambda row: row.begin[1])
-    some = {row.thing[0] for row in listed}
+    streams = {row.thing[0] for row in listed}
     # What all locations saw together stands beside what each saw, without a location.
-    if "location" in where and "stream" not in where and "" in some:
+    if "location" in where and "stream" not in where and "" in streams:
         listed = [row for row in listed if not row.thing[0]]
+    problems = [problem for alike in _by_cause(listed) for problem in _endless(file, alike)]
+    if problems:
+        raise ScenarioError(problems)
     return listed, origin
+
+
+def _by_cause(rows: Iterable[_Row]) -> Iterable[list[_Row]]:
+    """Part rows by what failed and how, each in the order of time."""
+    parts: dict[tuple[tuple[str, str], str], list[_Row]] = {}
+    for row in rows:
+        parts.setdefault((row.thing, row.subject), []).append(row)
+    return parts.values()
+
+
+def _endless(file: str, rows: Sequence[_Row]) -> Iterator[Problem]:
+    """Find rows without an end that others come after: they would swallow these."""
+    for row in rows:
+        later = sum(other.begin[1] > row.begin[1] for other in rows) if math.isinf(row.end[1]) else 0
+        if later:
+            begin = "begins" if later == 1 else "begin"
+            message = (
+                f"{row.subject} has no end, yet {some(later, 'row')} of it {begin} later; "
+                "give its end, or leave it out"
+            )
+            yield Problem(file, row.line, "", message)
+
+
+def _overlapping(rows: Sequence[_Row]) -> int:
+    """Count rows that begin before an earlier one ends; those with bounds are not merged."""
+    if not all(row.known for row in rows):
+        return 0
+    ends = accumulate((row.end[1] for row in rows), max)
+    return sum(row.begin[1] < end for row, end in zip(rows[1:], ends, strict=False))
 
 
 def _header(file: str, header: Sequence[str], where: Mapping[str, int]) -> list[Problem]:
@@ -149,14 +244,14 @@ def _header(file: str, header: Sequence[str], where: Mapping[str, int]) -> list[
 
 
 def _row(
-    file: str, line: int, found: Mapping[str, str], zone: ZoneInfo, problems: list[Problem]
+    file: str, line: int, found: Mapping[str, str], clock: _Clock, problems: list[Problem]
 ) -> _Row | None:
     times: dict[str, float] = {}
     wrong = len(problems)
     for what in ("begin", "begin_earliest", "begin_latest", "end", "end_earliest", "end_latest"):
         if found.get(what):
             try:
-                times[what] = _time(found[what], zone)
+                times[what] = clock.read(found[what], line)
             except ValueError as error:
                 problems.append(Problem(file, line, what, str(error)))
     if len(problems) > wrong:
@@ -202,17 +297,6 @@ def _subject(found: Mapping[str, str]) -> tuple[str, bool]:
     return name or ALL, planned or name == PLANNED[0] or name.rpartition("/")[2] == PLANNED[1]
 
 
-def _time(cell: str, zone: ZoneInfo) -> float:
-    """Give POSIX seconds; a time without an offset is local time of `zone`."""
-    try:
-        when = dt.datetime.fromisoformat(cell)
-    except ValueError:
-        raise ValueError(f"{show(cell)} is not a time; write one like 2026-10-01T12:00:00Z") from None
-    if not 1970 <= when.year <= 9500:
-        raise ValueError(f"{show(cell)} is too far off; write a year from 1970 to 9500")
-    return (when if when.tzinfo else when.replace(tzinfo=zone)).timestamp()
-
-
 def _resolution(rows: Sequence[_Row]) -> float:
     """Give to how many seconds the times were written down."""
     times = np.array([t for row in rows for t in (*row.begin, *row.end)])
@@ -239,7 +323,7 @@ def _stretches(
     if years is not None and origin is not None:
         left = {name: min(STREAM_YEARS, years - STREAM_YEARS * int(name)) for name in streams}
         ends = {name: (origin, _years_on(origin, many)) for name, many in left.items()}
-        return ends, f"{sum(left.values())} simulated years, as result.json beside it says"
+        return ends, f"{some(sum(left.values()), 'simulated year')}, as result.json beside it says"
     last = max(max(row.begin[1], row.end[1] if math.isfinite(row.end[1]) else 0.0) for row in rows)
     first = dt.datetime.fromtimestamp(rows[0].begin[1], zone).date().replace(day=1)
     final = dt.datetime.fromtimestamp(last, zone).date().replace(day=1)
@@ -297,7 +381,7 @@ def _record(subject: str, rows: Sequence[_Row], stretch: tuple[float, float]) ->
     paused = union(*(np.array(list(column)) for column in (_begins(others), _ends(others, stretch[1]))))
     if not own and not others:
         return untouched(*stretch)
-    if all(row.begin[0] == row.begin[1] and row.end[0] == row.end[1] for row in own):
+    if all(row.known for row in own):
         return exact(*stretch, np.array(list(_begins(own))), np.array([row.end[1] for row in own]), paused)
     return Record(
         *stretch,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from callsim.errors import CallsimError
+from carriers.faults import Kind
 from documents.words import nearest
 from results.fitting.spells import Record
 
@@ -36,7 +39,10 @@ class Observed:
     """Whether names are those of carriers and trunks, of which nobody noted how they failed."""
 
     def only(self, names: Sequence[str]) -> Observed:
-        """Keep what is called so, or belongs to it; of what has no row it is known that it did not fail."""
+        """Keep what is called so, or belongs to it; of what has no row it is known that it did not fail.
+
+        Raises CallsimError for a name that is another one misspelt.
+        """
         kept: dict[str, tuple[Record, ...]] = {}
         warnings = list(self.warnings)
         for name in names:
@@ -44,12 +50,20 @@ class Observed:
                 key: value for key, value in self.records.items() if key == name or key.startswith(f"{name}/")
             }
             if not found:
+                guess = _meant(name, self.records)
+                if guess is not None:
+                    raise CallsimError(f"no row is of {name}; did you mean {guess}?")
                 found = {name: (untouched(self.since, self.until),)}
-                guess = nearest(name, self.records)
-                meant = f" (or did you mean '{guess}'?)" if guess else ""
-                warnings.append(f"no row is of {name}: taken as without a failure{meant}")
+                warnings.append(f"no row is of {name}: taken as without a failure")
             kept |= found
         return replace(self, records=kept, warnings=tuple(warnings))
+
+    def seen(self, name: str) -> float:
+        """Seconds of which something is known, over all units together."""
+        return sum(
+            record.until - record.since - float((record.unseen.end - record.unseen.start).sum())
+            for record in self.records[name]
+        )
 
     def pooled(self) -> Observed:
         """Take all as one kind of thing."""
@@ -62,6 +76,32 @@ class Observed:
             for name, records in self.records.items()
         }
         return replace(self, records=more)
+
+
+def some(count: int, what: str) -> str:
+    """Write how many of something there are."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    """Guess which known name, or carrier of one, this is misspelt."""
+    # Part by part: b/silent is near to a/silent, and another carrier.
+    carriers, _, modes = zip(*(one.partition("/") for one in known), strict=True) if known else ((), (), ())
+    carrier, slash, mode = name.partition("/")
+    meant = _among(carrier, carriers)
+    if meant is None:
+        return None
+    guess = f"{meant}{slash}{_among(mode, (*modes, *(kind.value for kind in Kind))) or mode}"
+    # One that differs by its number only, like sbc-2 from sbc-1, is one more of them.
+    return None if _unnumbered(guess) == _unnumbered(name) else guess
+
+
+def _among(word: str, known: Collection[str]) -> str | None:
+    return word if word in known else nearest(word, known)
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r"[-_.]?\d+", "", name)
 
 
 def untouched(since: float, until: float) -> Record:

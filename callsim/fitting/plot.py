@@ -19,7 +19,10 @@ from results.fitting.fit import Fit
 MOST = 4
 """Pairs that are drawn: those that are down most."""
 HEIGHT = 2.8
+LINE_HEIGHT = 0.9
+"""Where there is a line of text and no curve."""
 WIDTH = 13.0
+"""Of two panels."""
 POINTS = 300
 LEAST_GAP = 0.1
 """Between labels of the axis, as a share of it."""
@@ -40,26 +43,38 @@ def plot(pairs: Sequence[Pair], source: str) -> Axes:
         return 1.0 if availability is None or availability.value is None else availability.value
 
     shown = sorted(pairs, key=works)[:MOST]
-    figure = Figure(figsize=(WIDTH, HEIGHT * len(shown) + 0.5), layout="constrained")
-    axes = figure.subplots(len(shown), 2, squeeze=False)
-    for pair, (life, repair) in zip(shown, axes, strict=True):
-        _draw(life, pair.lives, f"{pair.name}: operating time to failure", "failures")
-        _draw(repair, pair.repairs, f"{pair.name}: time to repair", "repairs")
-    more = f" ({len(pairs) - len(shown)} more are not drawn)" if len(pairs) > len(shown) else ""
+    heights = [
+        HEIGHT if pair.lives.fitted.fits or pair.repairs.fitted.fits else LINE_HEIGHT for pair in shown
+    ]
+    panels = 2 if any(len(pair.repairs.fitted.spells) for pair in shown) else 1
+    figure = Figure(figsize=(WIDTH / 2 * panels, sum(heights) + 0.5), layout="constrained")
+    axes = figure.subplots(len(shown), panels, squeeze=False, height_ratios=heights)
+    for pair, row in zip(shown, axes, strict=True):
+        _draw(row[0], pair.lives, f"{pair.name}: operating time to failure", ("no failure", "MTBF"))
+        if len(pair.repairs.fitted.spells):
+            _draw(row[1], pair.repairs, f"{pair.name}: time to repair", ("no end seen", "MTTR"))
+        elif panels == 2:
+            row[1].remove()
+    left = len(pairs) - len(shown)
+    more = f" ({left} more {'is' if left == 1 else 'are'} not drawn)" if left else ""
     figure.suptitle(f"{source}{more}", fontsize=11)
     first: Axes = axes[0, 0]
     return first
 
 
-def _draw(ax: Axes, side: Side, title: str, what: str) -> None:
+def _draw(ax: Axes, side: Side, title: str, words: tuple[str, str]) -> None:
+    """Draw one side; `words` say that nothing ended, and what is known to be at least so long then."""
     ax.set_title(title, fontsize=10)
     fitted, curve = side.fitted, side.curve
     if fitted.best is None:
-        seconds = fitted.spells.seconds
-        watched = f" in {figures.plain_duration(seconds)}" if seconds else ""
-        ax.text(0.5, 0.5, f"no {what}{watched}", transform=ax.transAxes, ha="center")
-        ax.set_xticks([])
-        ax.set_yticks([])
+        text, mean = words
+        if fitted.mean.lower is not None:
+            least = figures.plain_duration(fitted.mean.lower)
+            confidence = figures.plain_percent(fitted.mean.confidence)
+            watched = figures.plain_duration(fitted.spells.seconds)
+            text = f"{text} in {watched}: {mean} at least {least} ({confidence})"
+        ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center")
+        ax.set_axis_off()
         return
     lengths = fitted.spells.middle[fitted.spells.middle > 0]
     low, high = float(lengths.min()) / 2.0, float(lengths.max()) * 2.0

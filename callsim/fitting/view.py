@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from callsim import __version__, figures
-from callsim.fitting.carrier_file import law_text
-from callsim.fitting.observed import Observed
+from callsim.fitting.carrier_file import law_text, mean_text
+from callsim.fitting.observed import Observed, some
 from callsim.fitting.pairs import Pair, Side
 from callsim.report import columns
 from results.estimates import Estimate
@@ -23,7 +23,7 @@ SEEN_MOST = 0.99
 def terminal(observed: Observed, pairs: Sequence[Pair], width: int = 80) -> str:
     """Return the answer: how often each fails, how long it takes, then the laws."""
     failures = sum(pair.failures for pair in pairs)
-    head = f"{observed.source}: {failures} failure{'s' * (failures != 1)}; {observed.stretch}."
+    head = f"{observed.source}: {some(failures, 'failure')}; {observed.stretch}."
     rows: list[tuple[str, ...]] = [("", "no.", "MTBF", "MTTR", "works")]
     rows += [
         (
@@ -115,7 +115,7 @@ def _side_json(side: Side) -> dict[str, Any]:
 def _mean(side: Side) -> str:
     mean = side.fitted.mean
     if mean.value is not None:
-        return figures.duration(mean)
+        return mean_text(mean)
     return "unknown" if mean.lower is None else f"at least {figures.plain_duration(mean.lower)}"
 
 
@@ -151,7 +151,9 @@ def _tested(side: Side) -> str:
         p = side.goodness.p_value
         return f"{'fits' if p >= DOUBTFUL else 'DOES NOT FIT'} (p {p:.2g})"
     ends = side.fitted.spells.ends
-    return "all alike" if ends >= FEW else f"{ends} are too few to tell whether it fits"
+    if ends >= FEW:
+        return "all alike"
+    return f"{ends} {'is' if ends == 1 else 'are'} too few to tell whether it fits"
 
 
 def _notes(pair: Pair) -> list[str]:

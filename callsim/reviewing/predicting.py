@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
 from callsim.agreements.accounts import oriented
@@ -89,6 +90,8 @@ def forecasts_of(uncertain: Uncertain, terms: Terms, options: RunOptions) -> For
     plain = scenario.model_copy(
         update={"simulation": scenario.simulation.model_copy(update={"precision": None, "keep_years": 0})}
     )
+    if not options.quiet:
+        click.echo(f"simulating {years:,} years of {scenario.name}, refitted", err=True)
     with shown(scenario.name) as progress, stopped():
         result = simulate_under(
             plain,

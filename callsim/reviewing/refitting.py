@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from callsim import figures
 from callsim.agreements.uncertainty import Uncertain
 from callsim.fitting.carrier_file import carrier_file
 from callsim.fitting.from_store import record_of
-from callsim.fitting.observed import Observed
+from callsim.fitting.observed import LEAST_SEEN, Observed
 from callsim.fitting.pairs import Pair, fit_all
 from callsim.live.setup import policy_of
 from callsim.plan.model import Expect, Plan
@@ -62,8 +63,11 @@ class Refit:
 
     uncertain: Uncertain
     carriers: tuple[Refitted, ...]
+    """None where too little was seen of each."""
+    left: tuple[str, ...]
+    """Carriers that were not, and why."""
     stays: tuple[str, ...]
-    """What is assumed as before, and why."""
+    """What else is assumed as before, and why."""
 
     @property
     def scenario(self) -> Scenario:
@@ -71,23 +75,29 @@ class Refit:
         return self.uncertain.scenario
 
 
-def refit(scenario: Scenario, plan: Plan, looked: Looked, source: str, seed: int) -> Refit | None:
-    """Put what was seen of each carrier in place of what a scenario assumes of it; None: nothing was seen."""
+def seen_only(seconds: float) -> str:
+    """Say for how long something was seen that was seen for too little to go by."""
+    return f"seen for {figures.plain_duration(seconds)} only, a day is needed"
+
+
+def refit(scenario: Scenario, plan: Plan, looked: Looked, source: str, seed: int) -> Refit:
+    """Put what was seen of a carrier, if for long enough, in place of what a scenario assumes of it."""
     known = {carrier.name for carrier in scenario.carriers}
     mine = dict.fromkeys(trunk.carrier for trunk in plan.trunks)
     sights = looked.seen.whole
-    records: dict[str, tuple[Record, ...]] = {
-        name: (record_of(sights[name]),)
+    seen = {
+        name: sights[name].known
         for name in mine
         if name in known and name in sights and sights[name].known > 0
     }
-    if not records:
-        return None
+    records: dict[str, tuple[Record, ...]] = {
+        name: (record_of(sights[name]),) for name, seconds in seen.items() if seconds >= LEAST_SEEN
+    }
     observed = Observed(
         source, None, looked.since, looked.until, "the time reviewed", records, 1.0, unknown_mode=True
     )
     pairs = fit_all(observed, scenario.simulation.confidence, seed)
-    laws, listed = _written(observed, pairs)
+    laws, listed = _written(observed, pairs) if pairs else ({}, [])
     carriers, made = [], []
     for carrier in scenario.carriers:
         pair = next((one for one in pairs if one.name == carrier.name), None)
@@ -103,7 +113,9 @@ def refit(scenario: Scenario, plan: Plan, looked: Looked, source: str, seed: int
     uncertain = Uncertain(
         new_scenario, source, tuple(parameters), tuple(one for one in found if isinstance(one, Found))
     )
-    return Refit(uncertain, tuple(made), tuple(_stays(new_scenario, made)))
+    return Refit(
+        uncertain, tuple(made), tuple(_left(new_scenario, made, seen)), tuple(_stays(new_scenario, made))
+    )
 
 
 def _written(observed: Observed, pairs: Sequence[Pair]) -> tuple[dict[str, Silent], list[Parameter]]:
@@ -185,11 +197,19 @@ def _still(old: Scenario, new: Scenario) -> Iterator[Parameter]:
             yield parameter
 
 
+def _left(scenario: Scenario, made: Sequence[Refitted], seen: Mapping[str, float]) -> Iterator[str]:
+    """Name the carriers that were not refitted; `seen` is for how many seconds each was."""
+    refitted = {one.carrier for one in made}
+    for carrier in scenario.carriers:
+        if carrier.name not in refitted:
+            why = f"{seen_only(seen[carrier.name])} to refit" if carrier.name in seen else "not probed"
+            yield f"{carrier.name} ({why})"
+
+
 def _stays(scenario: Scenario, made: Sequence[Refitted]) -> Iterator[str]:
     refitted = {one.carrier: one for one in made}
     for carrier in scenario.carriers:
         if carrier.name not in refitted:
-            yield f"{carrier.name} (not probed)"
             continue
         left = dict.fromkeys(one.mode for one in carrier.failures if one.name != MEASURED)
         if left:

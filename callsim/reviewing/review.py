@@ -26,10 +26,9 @@ class Review:
     advice: tuple[Advice, ...]
     known: float
     """Share of the time that was seen."""
-    refit: Refit | None
-    """None: nothing was seen."""
+    refit: Refit
     forecasts: Forecasts | None
-    """None: what was seen is not what the scenario predicts."""
+    """None: no carrier was refitted, or what was seen is not what the scenario predicts."""
 
     @property
     def exit_code(self) -> Exit:

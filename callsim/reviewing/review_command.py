@@ -14,13 +14,14 @@ from callsim.api import load
 from callsim.commands import RunOptions
 from callsim.errors import CallsimError
 from callsim.exits import Exit
+from callsim.fitting.observed import LEAST_SEEN
 from callsim.plan import load_plan
 from callsim.plan.model import Plan
 from callsim.reading.looking import look, sight_of
 from callsim.reviewing.deciding import Advice, decide
 from callsim.reviewing.predicting import Forecasts, forecasts_of, unpredicted
 from callsim.reviewing.record import Record, records_of, unseen
-from callsim.reviewing.refitting import refit
+from callsim.reviewing.refitting import refit, seen_only
 from callsim.reviewing.review import Review
 from callsim.reviewing.telling import headline, terminal, to_json
 from callsim.scenario.model import Scenario
@@ -31,7 +32,7 @@ from results.incidents import SERVICE
 from results.sight import Sight
 from sla.terms import BillingCycle, Terms
 
-NOTHING = "nothing was seen of a carrier that a model could be refitted to"
+NOTHING = "too little was seen of any carrier to refit its laws"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,9 @@ def reviewed(asked: Asked, options: RunOptions, now: float) -> Review:
     found = refit(scenario, plan, looked, source, seed)
     if sight is None or sight.known <= 0:
         records = [unseen(one, f"no probe tells of {asked.subject} in this time") for one in terms.objectives]
+    elif not found.carriers and sight.known < LEAST_SEEN:
+        why = f"{asked.subject} was {seen_only(sight.known)}"
+        records = [unseen(one, why) for one in terms.objectives]
     else:
         records = records_of(terms, sight)
         if unprobed := _unprobed(scenario, plan, sight):
@@ -92,9 +96,9 @@ def reviewed(asked: Asked, options: RunOptions, now: float) -> Review:
                 for one in terms.objectives
             ]
     forecasts = None
-    if found is not None and sight is not None and _is_whole(scenario, asked.subject):
+    if found.carriers and sight is not None and _is_whole(scenario, asked.subject):
         forecasts = forecasts_of(found.uncertain, terms, options)
-    why = f"{scenario.name} predicts the service as a whole" if found else NOTHING
+    why = f"{scenario.name} predicts the service as a whole" if found.carriers else NOTHING
     advice = _advice(records, terms, forecasts, (_cadence(plan, sight), why), scenario.simulation.confidence)
     known = 0.0 if sight is None else sight.known / (until - since)
     return Review(terms, scenario, plan, asked.subject, span, advice, known, found, forecasts)

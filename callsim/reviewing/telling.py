@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from callsim import __version__, figures
@@ -25,41 +25,56 @@ from sla.terms import Terms
 if TYPE_CHECKING:
     from callsim.reviewing.review import Review
 
-WORDS = {Say.LOWER: "lower", Say.RAISE: "raise", Say.KEEP: "keep", Say.CANNOT_SAY: "cannot say of"}
+WORDS = {Say.LOWER: "lower", Say.RAISE: "raise", Say.KEEP: "keep"}
 
 
 def headline(review: Review) -> str:
     """Return the answer in one sentence."""
-    told = Counter(one.say for one in review.advice)
-    what = ", ".join(f"{words} {told[say]}" for say, words in WORDS.items() if told[say])
     first, last = review.span
-    many = len(review.advice)
-    of = "its target" if many == 1 else f"its {many} targets"
     partial = "" if review.forecasts is None else review.forecasts.partial or ""
-    return f"{review.terms.name}, {first} to {last}: of {of} {what}." + f" (PARTIAL: {partial})" * bool(
-        partial
-    )
+    cut = f" (PARTIAL: {partial})" * bool(partial)
+    return f"{review.terms.name}, {first} to {last}: {summed(review.advice)}.{cut}"
+
+
+def summed(advice: Sequence[Advice]) -> str:
+    """Say how many targets to keep, raise, lower, and of how many nothing can be said."""
+    told, many = Counter(one.say for one in advice), len(advice)
+    if len(told) == 1:
+        (say,) = told
+        which = "its target" if many == 1 else f"each of its {many} targets"
+        silent = f"nothing can be said of {'its target' if many == 1 else f'any of its {many} targets'}"
+        return silent if say is Say.CANNOT_SAY else f"{WORDS[say]} {which}"
+    what = ", ".join(f"{words} {told[say]}" for say, words in WORDS.items() if told[say])
+    silent = f"; of {told[Say.CANNOT_SAY]} nothing can be said" * bool(told[Say.CANNOT_SAY])
+    return f"of its {many} targets {what}{silent}"
 
 
 def terminal(review: Review, width: int = 80) -> str:
     """Return the answer first, then each target with its reason, then what it goes by."""
     parts = [textwrap.wrap(headline(review), width)]
-    alike = _alike(review.advice)
-    if alike is not None:
-        parts[0] += textwrap.wrap(f"Probes judge none of them: {alike}.", width)
+    common = _common(review.advice)
+    parts[0] += textwrap.wrap(" ".join(common.values()), width)
     told = []
     for one in review.advice:
         told += [f"{_advised(one)}  {_title(review.terms, one.objective)}"]
-        text = reason(review, one, known=alike is not None)
+        text = reason(review, one, common)
         told += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
     parts += [told, [line for text in _basis(review) for line in textwrap.wrap(text, width)]]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def _alike(advice: Sequence[Advice]) -> str | None:
-    """Give why probes judge none of several targets, where that is the same for all."""
-    why = {one.record.why_not for one in advice}
-    return why.pop() if len(why) == 1 and len(advice) > 1 else None
+def _common(advice: Sequence[Advice]) -> dict[str, str]:
+    """Give why no target can be judged, or predicted, where it is the same for all: sentences by reasons."""
+    if len(advice) == 1:
+        return {}
+    seen = {one.record.why_not for one in advice}
+    made = {one.forecast.why_not for one in advice}
+    found = {}
+    if len(seen) == 1 and (why := seen.pop()):
+        found[why] = f"Probes judge none of them: {why}."
+    if len(made) == 1 and (why := made.pop()):
+        found[why] = f"Nor does the scenario tell: {why}." if found else f"Nothing is predicted: {why}."
+    return found
 
 
 def _advised(advice: Advice) -> str:
@@ -76,15 +91,17 @@ def _title(terms: Terms, objective: Objective) -> str:
     return f"{WINDOWS.get(window, window)} {text}"
 
 
-def reason(review: Review, advice: Advice, *, known: bool = False) -> str:
-    """Return why this is advised, as a manager reads it; `known`: why probes do not judge it is told."""
+def reason(review: Review, advice: Advice, known: Collection[str] = ()) -> str:
+    """Return why this is advised, as a manager reads it; `known` is what was told of all targets at once."""
     window = window_name(review.terms, advice.objective)
-    forecast, record = advice.forecast, advice.record
-    if not known and record.why_not is not None and record.why_not == forecast.why_not:
-        return f"Neither probes nor the scenario tell of it: {record.why_not}."
+    judged, predicted = advice.record.why_not, advice.forecast.why_not
+    if judged in known and predicted in known:
+        return ""
+    if judged not in known and judged is not None and judged == predicted:
+        return f"Neither probes nor the scenario tell of it: {judged}."
     sentences = [
-        "" if known else _measured(advice, window),
-        _modelled(advice, window),
+        "" if judged in known else _measured(advice, window),
+        "" if predicted in known else _modelled(advice, window),
         _decided(advice, window),
         _cost(review.terms, advice, window),
     ]
@@ -98,13 +115,13 @@ def _measured(advice: Advice, window: str) -> str:
             return f"No whole {window} lies in this time; --from and --to can give one."
         takes = (
             "probes (callsim watch)"
-            if "no probe" in record.why_not
+            if "no probe" in record.why_not or "a day is needed" in record.why_not
             else "another record (callsim sla assess)"
         )
         return f"Probes do not judge it: {record.why_not}; it takes {takes}."
     if not counts.windows:
         return f"No {window} was seen to half."
-    text = f"Probes saw {counts.kept} of {counts.windows} {window}s keep it"
+    text = f"Probes saw {counts.kept} of {_many(counts.windows, window)} keep it"
     if counts.broken:
         text += f", {counts.broken} break it"
     if counts.unclear:
@@ -157,7 +174,7 @@ def _decided(advice: Advice, window: str) -> str:
         return f"The record does not contradict the higher target.{_unclear(advice, window)}"
     if advice.why is Why.DISAGREE and advice.disagreement is not None:
         return f"{_differ(advice.disagreement)}, so nothing is raised."
-    needed = f"; the record alone would take {advice.takes} {window}s" if advice.takes else ""
+    needed = f"; the record alone would take {_many(advice.takes, window)}" if advice.takes else ""
     unsure = f"Nothing speaks against it, nothing proves it{needed}."
     kept = {
         Why.UNSURE: unsure,
@@ -166,6 +183,10 @@ def _decided(advice: Advice, window: str) -> str:
         Why.PROBES: "Probes as rare as these show no finer target.",
     }
     return kept.get(advice.why or Why.MODEL, "It holds, and a higher one would not be safe.")
+
+
+def _many(count: int, window: str) -> str:
+    return f"{count} {window}{'s' * (count != 1)}"
 
 
 def _lowered(advice: Advice) -> str:
@@ -184,8 +205,7 @@ def _unclear(advice: Advice, window: str) -> str:
     unclear = advice.record.counts_at(advice.target).unclear
     if not unclear:
         return ""
-    some = f"{unclear} {window}{'s' * (unclear > 1)}"
-    return f" In {some} that depends on how long outages were, or on unseen time."
+    return f" In {_many(unclear, window)} that depends on how long outages were, or on unseen time."
 
 
 def _takes(advice: Advice, window: str) -> str:
@@ -193,10 +213,11 @@ def _takes(advice: Advice, window: str) -> str:
         return ""
     if advice.why is Why.UNSEEN:
         many = len(advice.record.labels)
-        return f"It takes probes in at least {math.ceil(many / 2)} of the {many} {window}s."
+        least = f"{math.ceil(many / 2)} of the {many} {window}s" if many > 1 else f"half of the {window}"
+        return f"It takes probes in at least {least}."
     if advice.takes is None:
         return "It takes fewer outages, or more probes."
-    return f"It takes {advice.takes} {window}s that all keep it, or more outages seen to their end."
+    return f"It takes {_many(advice.takes, window)} that all keep it, or more outages seen to their end."
 
 
 def _cost(terms: Terms, advice: Advice, window: str) -> str:
@@ -224,13 +245,13 @@ def _basis(review: Review) -> Iterator[str]:
     """Say what it goes by."""
     if review.known < 0.9995:
         yield f"{figures.significant(100 * review.known)} % of the time was seen."
-    if review.refit is None:
-        yield "Nothing was seen of any carrier, so nothing is refitted or simulated."
+    if not review.refit.carriers:
+        yield f"Nothing is refitted or simulated: {'; '.join(review.refit.left)}."
         return
     for one in review.refit.carriers:
         yield _carrier(one)
-    if review.refit.stays:
-        yield f"Assumed as before: {'; '.join(review.refit.stays)}."
+    if as_before := (*review.refit.left, *review.refit.stays):
+        yield f"Assumed as before: {'; '.join(as_before)}."
     made = review.forecasts
     if made is not None:
         yield (
@@ -283,8 +304,8 @@ def to_json(review: Review) -> dict[str, Any]:
         "seed": None if made is None else made.seed,
         "partial": None if made is None else made.partial,
         "advice": [_advice_json(review, one) for one in review.advice],
-        "refitted": [] if review.refit is None else [_carrier_json(one) for one in review.refit.carriers],
-        "assumed": [] if review.refit is None else list(review.refit.stays),
+        "refitted": [_carrier_json(one) for one in review.refit.carriers],
+        "assumed": [*review.refit.left, *review.refit.stays],
     }
 
 

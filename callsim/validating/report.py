@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from callsim import figures
+from callsim.fitting.observed import LEAST_SEEN
 from callsim.plan.model import Plan
 from callsim.validating.facts import Metric
-from callsim.validating.judging import MTBF, MTTR, Compared, Judged, Reference
+from callsim.validating.judging import MOS_LOWER, MTBF, MTTR, SHOWS, Compared, Judged, Reference
 from callsim.validating.measuring import Measured
 from carriers.calendars import DAY
 from results.agreement import Agreement
@@ -19,6 +20,8 @@ from results.estimates import Estimate
 
 FORMAT = 1
 MONTH = 30.0 * DAY
+MOST_NAMES = 3
+"""Subjects that are named where figures are listed; of more the first."""
 MOST_ROWS = 16
 """With more the consistent ones are named in one sentence."""
 NAMES = {
@@ -169,14 +172,28 @@ def _times(factor: float) -> str:
 
 
 def _asked(judged: Judged) -> str:
+    """Say which of the figures with too few data needs the least, as its row has it."""
+    few = [row for row in judged.compared if row.verdict is Agreement.TOO_FEW]
+    known = [row for row in few if row.needs is not None and math.isfinite(row.needs)]
+    if not known:
+        return "None of the figures without enough would have it in a hundred years." if few else ""
+    least = min(known, key=lambda row: row.needs or 0.0)
+    found = " or ".join(_findable(judged, least.metric))
+    return (
+        f"{SPOKEN[least.metric].capitalize()} of {least.subject} needs the least, "
+        f"{figures.plain_duration(least.needs or 0.0)} of such probing: then {found} would show with 90 %."
+    )
+
+
+def _findable(judged: Judged, metric: Metric) -> list[str]:
+    """Name what a figure has to show for its data to be enough."""
     times = _times(judged.factor)
-    what = {MTTR: f"repairs {times} as long", MTBF: f"failures {times} as often"}
-    told = [f"{what[kind]} {_within(seconds)}" for kind, seconds in judged.asked.items()]
-    return f"With 90 % it would find {' and '.join(told)} of such probing."
-
-
-def _within(seconds: float) -> str:
-    return f"in {figures.plain_duration(seconds)}" if math.isfinite(seconds) else "not in a hundred years"
+    kinds = {MTTR: f"repairs {times} as long", MTBF: f"failures {times} as often"}
+    if metric in SHOWS:
+        return [kinds[kind] for kind in SHOWS[metric]]
+    if metric in (Metric.MOS, Metric.MOS_P5):
+        return [f"a MOS lower by {MOS_LOWER:g}"]
+    return [f"delays {times} as long"]
 
 
 def _p(p: float) -> str:
@@ -212,8 +229,16 @@ def _table(found: Validation, width: int) -> list[str]:
 
 def _cells(row: Compared) -> tuple[str, str]:
     assert row.predicted is not None  # else it is no row
-    measured = "none" if row.measured is None else _figure(row.metric, row.measured, row.interval)
-    return _figure(row.metric, row.predicted[0], row.predicted[1:]), measured
+    idle = _is_idle(row)
+    predicted = _figure(row.metric, row.predicted[0], None if idle else row.predicted[1:])
+    if row.measured is None:
+        return predicted, "none"
+    return predicted, _figure(row.metric, row.measured, None if idle else row.interval)
+
+
+def _is_idle(row: Compared) -> bool:
+    """Whether the ranges of a row say nothing: too few data, of less than a day."""
+    return row.verdict is Agreement.TOO_FEW and row.metric in SHOWS and row.has < LEAST_SEEN
 
 
 def _says(row: Compared) -> str:
@@ -255,28 +280,50 @@ def _below(found: Validation) -> Iterator[str]:
     judged = found.judged
     rows = _sorted(judged)
     if len(rows) > MOST_ROWS:
-        fine = [f"{row.subject} {NAMES[row.metric]}" for row in rows if row.verdict is Agreement.CONSISTENT]
+        fine = _grouped(found, Agreement.CONSISTENT)
         if fine:
-            yield f"Consistent besides: {'; '.join(fine)}."
+            yield f"Consistent besides: {fine}."
     told = list(_worth(found))
     if told:
         yield f"Probes of one outage fail together: {'; '.join(told)}."
     for verdict in (Agreement.NOT_PREDICTED, Agreement.NOT_MEASURED):
-        names = [f"{row.subject} {NAMES[row.metric]}" for row in judged.compared if row.verdict is verdict]
+        names = _grouped(found, verdict)
         if names:
-            yield f"{verdict.value.capitalize()}: {'; '.join(names)}."
-    if judged.verdict is Agreement.INCONSISTENT:
-        yield _asked(judged)
+            yield f"{verdict.value.capitalize()}: {names}."
+    if judged.verdict is Agreement.INCONSISTENT and (asked := _asked(judged)):
+        yield asked
     count, ranges = len(found.reference.null.values), figures.plain_percent(round(1.0 - judged.alpha, 6))
+    idle = ", and not given of less than a day" if any(map(_is_idle, judged.compared)) else ""
     yield (
-        f"Ranges are {ranges}; of what is predicted, in {count:,} simulated stretches probed at the same "
-        f"instants. p is adjusted for all figures (Holm). 'needs': so much probing to find "
+        f"Ranges are {ranges}{idle}; of what is predicted, in {count:,} simulated stretches probed at the "
+        f"same instants. p is adjusted for all figures (Holm). 'needs': so much probing to find "
         f"{_departures(judged)}, with 90 %."
     )
     yield from found.notes
 
 
+def _grouped(found: Validation, verdict: Agreement) -> str:
+    """List the figures with a verdict, those of the same subjects together."""
+    of: dict[Metric, list[str]] = {}
+    for row in found.judged.compared:
+        if row.verdict is verdict:
+            of.setdefault(row.metric, []).append(row.subject)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for metric, subjects in of.items():
+        groups.setdefault(tuple(subjects), []).append(NAMES[metric].replace(",", ""))
+    return "; ".join(f"{_subjects(found, names)}: {', '.join(own)}" for names, own in groups.items())
+
+
+def _subjects(found: Validation, names: tuple[str, ...]) -> str:
+    """Name subjects: all of them, or the first few."""
+    if 1 < len(names) == len(found.reference.matching.subjects):
+        return "all"
+    more = len(names) - MOST_NAMES
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:MOST_NAMES])} and {more} more"
+
+
 def _worth(found: Validation) -> Iterator[str]:
     for row in found.judged.compared:
         if row.metric is Metric.CONNECTED and row.worth is not None:
-            yield f"{row.count:,.0f} of {row.subject} are worth {row.worth:,.0f}"
+            verb = "is" if row.count == 1 else "are"
+            yield f"{row.count:,.0f} of {row.subject} {verb} worth {row.worth:,.0f}"
