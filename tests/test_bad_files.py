@@ -62,6 +62,8 @@ def test_the_mistakes_of_a_file_are_told_in_one_go(folder):
         ("", "empty; a scenario begins like `name: five-nines`"),
         ("# nothing but a comment\n", "empty; a scenario begins like `name: five-nines`"),
         ("{}", "empty; a scenario begins like `name: five-nines`"),
+        ("tests: []\nguard: {}\n", "is a plan, not a scenario; a scenario begins like `name: five-nines`"),
+        ("objectives: []\n", "is a terms file, not a scenario; a scenario begins like `name: five-nines`"),
         ("- name: x\n", "a list, not a mapping; a scenario begins like `name: five-nines`"),
         ("name", "'name', not a mapping; a scenario begins like `name: five-nines`"),
         (b"name: x\ntitle: caf\xe9\n", "2: byte 0xe9 is not UTF-8; save the file as UTF-8"),

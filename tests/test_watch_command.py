@@ -50,8 +50,9 @@ def _state(monkeypatch, tmp_path):
 
 
 def test_tests_without_a_cadence_are_left_out():
-    plan = PlanFile(LAB).read()
-    assert [test.name for test in plan.tests] == ["each-trunk"]
+    file = PlanFile(LAB)
+    assert [test.name for test in file.read().tests] == ["each-trunk"]
+    assert file.without_cadence == ("in-turn", "our-number")
 
 
 @pytest.mark.parametrize(
@@ -339,6 +340,7 @@ def test_a_plan_is_watched_on_the_lab_until_a_signal(tmp_path):
     assert passed
     assert running.returncode == 0
     assert said[0].startswith("watching lab from here: 2 legs, ")
+    assert said[1] == "not watched, for want of `every`: in-turn, our-number"
     assert said[-1].startswith("watched lab since ")
     with open_store(f"sqlite:///{store}") as opened:
         assert [beat.location for beat in opened.heartbeats("lab")] == ["here"]

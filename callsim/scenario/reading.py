@@ -19,6 +19,12 @@ M = TypeVar("M", bound=Model)
 
 BEGINS = {"scenario": "name: five-nines", "terms file": "name: gold"}
 """Kinds of files, and how one begins."""
+MARKS = {
+    "scenario": {"traffic", "service", "platform", "simulation"},
+    "plan": {"trunks", "tests", "guard"},
+    "terms file": {"objectives", "credits"},
+}
+"""Keys that no other kind has."""
 
 
 def read_tree(file: str, kind: str) -> Tree:
@@ -30,6 +36,12 @@ def read_tree(file: str, kind: str) -> Tree:
     if not isinstance(tree.data, dict) or not tree.data:
         what = "empty" if tree.data is None or tree.data == {} else f"{show(tree.data)}, not a mapping"
         raise ScenarioError([Problem(file, None, "", f"{what}; a {kind} begins like `{BEGINS[kind]}`")])
+    keys = tree.data.keys()
+    if not MARKS.get(kind, keys) & keys:
+        for other, marks in MARKS.items():
+            if marks & keys:
+                message = f"is a {other}, not a {kind}; a {kind} begins like `{BEGINS[kind]}`"
+                raise ScenarioError([Problem(file, None, "", message)])
     return tree
 
 

@@ -31,6 +31,8 @@ class PlanFile:
     only: Sequence[str] = ()
     text: str = field(default="", init=False)
     """As it was read last."""
+    without_cadence: tuple[str, ...] = field(default=(), init=False)
+    """Tests in it that are not watched for that."""
 
     def changed(self) -> bool:
         """Whether its text is another one than was read; one that cannot be read is none."""
@@ -51,7 +53,9 @@ class PlanFile:
             self.text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             self.text = ""  # said by what follows
-        plan = watched(load_plan(self.path, self.overrides), self.only)
+        whole = load_plan(self.path, self.overrides)
+        self.without_cadence = tuple(test.name for test in whole.tests if test.every is None)
+        plan = watched(whole, self.only)
         if any(test.expect.mos_lqo_at_least is not None for test in plan.tests):
             require_listening()
         if plan.alerts:

@@ -268,11 +268,12 @@ class _Prober:
         watcher, asked = self.watcher, asyncio.Event()
         assert watcher is not None  # it has been made
         if not self.options.quiet:
-            legs = len(watcher.lanes)
-            _say(
-                f"watching {self.plan.name} from {self.location}: {legs} leg{'s' if legs > 1 else ''}, "
-                f"{significant(pace_of([lane.leg for lane in watcher.lanes]))} probes an hour; Ctrl-C ends"
-            )
+            legs = [lane.leg for lane in watcher.lanes]
+            many = f"{len(legs)} leg{'s' if len(legs) > 1 else ''}"
+            pace = f"{significant(pace_of(legs))} probes an hour"
+            _say(f"watching {self.plan.name} from {self.location}: {many}, {pace}; Ctrl-C ends")
+            if self.file.without_cadence and not self.options.only:
+                _say(f"not watched, for want of `every`: {', '.join(self.file.without_cadence)}")
         self.beside += [
             asyncio.create_task(keep_reloading(watcher, self.file, asked)),
             asyncio.create_task(keep_pruning(store_of(self.options), lambda: self.plan)),
