@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sim.clock import Clock, Timer
     from sim.conditions import Watch
 
-MOMENT = 1e-3
+MOMENT = 1e-4
 """Seconds that something is looked at late, so that rounding, after centuries, does not make it early."""
 T1, T2 = 0.5, 4.0
 """Seconds after which a request without any response is first sent again, and the most from then on."""

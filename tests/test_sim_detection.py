@@ -154,7 +154,7 @@ def test_a_trunk_taken_out_by_its_calls_returns_after_the_hold():
     out = told(play(failing(TRYING, HOUR, rule=RULE)), f"x/1 trying_only, {DOWN}")
     whole = out[:-1, 1] - out[:-1, 0]
     assert len(whole) > 5
-    assert whole == pytest.approx(RULE.hold, abs=2e-3)
+    assert whole == pytest.approx(RULE.hold, abs=1e-3)
 
 
 def brute_force(rule, chance, trips, rng):
