@@ -18,6 +18,7 @@ from callsim.drill.outcomes import courses
 from callsim.drill.predicting import predict
 from callsim.drill.stretch import Episode
 from callsim.drill.tables import lab_tables
+from carriers.health import CallRule
 from sim import Belief, GivenCall, GivenFault
 
 JOINT = Path(__file__).with_name("joint.yaml")
@@ -64,6 +65,19 @@ def test_a_router_that_is_watched_notes_what_its_calls_and_pings_do(tables):
     router.observe_ping(0, 200, 104.0)
     router.observe_ping(0, 200, 105.0)
     assert router.noted == [Belief(3.0, 0, False), Belief(5.0, 0, True)]
+
+
+@pytest.mark.parametrize(("misses", "back"), [(0, 11.0), (3, 31.0)])
+def test_a_trunk_that_calls_took_out_is_back_in_time_unless_pings_took_it_too(tables, misses, back):
+    policy = replace(tables.routing, failing_calls=CallRule(of_last=2, share=1.0, hold=10.0))
+    router = Watched(replace(tables, routing=policy), (0.2, 0.2), 100.0)
+    for now in (100.5, 101.0):
+        router.observe_call(0, True, now)
+    for n in range(misses):
+        router.observe_ping(0, None, 102.0 + n)
+    for now in (130.0, 131.0):
+        router.observe_ping(0, 200, now)
+    assert router.noted == [Belief(1.0, 0, False), Belief(back, 0, True)]
 
 
 def test_slots_are_held_by_calls_that_met_silence(tables):

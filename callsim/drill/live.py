@@ -52,6 +52,8 @@ class Watched(Router):
         super().__init__(tables.routing, ping_phase)
         self._start = start
         self._seen = [True] * len(tables.routing.trunks)
+        self._back = [-math.inf] * len(tables.routing.trunks)
+        """From when on each is up, as the last look had it; infinity: a ping, or the end of work, decides."""
         self.noted: list[Belief] = []
 
     def observe_ping(self, trunk: int, status: int | None, now: float) -> bool:
@@ -80,10 +82,9 @@ class Watched(Router):
         for trunk, up in enumerate(self.beliefs(now)):
             if up != self._seen[trunk]:
                 self._seen[trunk] = up
-                last = max((b.at for b in self.noted if b.trunk == trunk), default=-math.inf) + self._start
-                until = self.health(trunk).out_until
-                at = until if up and last < until <= now else now
+                at = self._back[trunk] if up and self._back[trunk] <= now else now
                 self.noted.append(Belief(at - self._start, trunk, up))
+            self._back[trunk] = self.health(trunk).up_from
 
 
 class Scene:
