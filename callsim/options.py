@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -95,8 +96,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=_cores,
+    show_default="all cores",
+    envvar="CALLSIM_JOBS",
+    help="Processes to use; the answer does not depend on it.",
+)
+FEW_YEARS = 100
+"""They are simulated by one process, whatever --jobs says."""
+
+
 def shared_options(command: Command) -> Command:
-    """Add what all commands that simulate understand."""
+    """Add what all commands that simulate understand, and let other processes begin at once."""
+    command = _with_helpers(command)
     for option in reversed(
         [
             click.option(
@@ -108,14 +122,7 @@ def shared_options(command: Command) -> Command:
                 envvar="CALLSIM_SEED",
                 help="Seed of the random numbers.",
             ),
-            click.option(
-                "--jobs",
-                type=click.IntRange(min=1),
-                default=_cores,
-                show_default="all cores",
-                envvar="CALLSIM_JOBS",
-                help="Processes to use; the answer does not depend on it.",
-            ),
+            JOBS,
             click.option(
                 "--set",
                 "overrides",
@@ -129,6 +136,24 @@ def shared_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def _with_helpers(command: Command) -> Command:
+    """Have the other processes import what they need while this one does."""
+
+    @functools.wraps(command)
+    def with_them(**options: Any) -> Any:  # noqa: ANN401 - those of any command
+        jobs, years = options["jobs"], options["years"]
+        if options.get("calls"):
+            jobs = min(jobs, options["repeat"] or 1)
+        if jobs == 1 or (years is not None and years <= FEW_YEARS):
+            return command(**options)
+        from callsim.helpers import begun  # noqa: PLC0415 - multiprocessing is slow to import
+
+        with begun(jobs - 1):
+            return command(**options)
+
+    return with_them  # type: ignore[return-value]  # wraps: it stands for the command
 
 
 FILE = click.Path(path_type=Path)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import threading
+import gc
+import pickle
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
+from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
+
+from callsim.helpers import Helpers, helpers
 
 NAP = 0.25
 """Seconds between looks at the clock while processes work."""
@@ -18,25 +21,34 @@ Part_co = TypeVar("Part_co", covariant=True)
 
 
 class Work(Protocol[Part_co]):
-    """What a process needs to play streams; it is sent to each process once."""
+    """What a process needs to play streams."""
 
     def play(self, number: int, years: int) -> Part_co:
         """Play one stream."""
 
 
-_work: Work[Any] | None = None
-"""The work of a worker process, set once when it starts."""
+_numbers = count()
+_work: tuple[int, Work[Any]] | None = None
+"""The work that this process has played last, with its number."""
 
 
-def _start_worker(work: Work[Any]) -> None:
-    global _work  # noqa: PLW0603 - a process pool hands its initial state over in this way
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    _work = work
+def _play(work: int, pickled: bytes, number: int, years: int) -> Any:  # noqa: ANN401 - whatever the work gives
+    """Play a stream of a work that is sent each time, and made once: what it has found out is kept."""
+    global _work  # noqa: PLW0603 - a process plays for one parent, which gives no other place
+    if _work is None or _work[0] != work:
+        _work = work, pickle.loads(pickled)
+    return _played(_work[1], number, years)
 
 
-def _play(number: int, years: int) -> Any:  # noqa: ANN401 - whatever the work gives
-    assert _work is not None  # _start_worker ran first
-    return _work.play(number, years)
+def _played(work: Work[Part], number: int, years: int) -> Part:
+    """Play a stream without the cycle collector, which would walk the growing record again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return work.play(number, years)
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Alone(Generic[Part]):
@@ -56,11 +68,11 @@ class Alone(Generic[Part]):
         for number, years in streams:
             if time.monotonic() >= deadline:
                 return
-            yield number, years, self._work.play(number, years)
+            yield number, years, _played(self._work, number, years)
 
 
 class Together(Generic[Part]):
-    """Plays in this process and in others, which are started afresh (a fork of one with threads may hang).
+    """Plays in this process and in others.
 
     This process has nothing to start, so it is at work while the others begin.
     """
@@ -68,44 +80,39 @@ class Together(Generic[Part]):
     def __init__(self, work: Work[Part], jobs: int) -> None:
         self._work = work
         self._others = jobs - 1
-        self._pool = ProcessPoolExecutor(
-            self._others, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(work,)
-        )
+        self._sent = next(_numbers), pickle.dumps(work)
+        self._open = ExitStack()
 
     def __enter__(self) -> Together[Part]:
-        # Processes inherit that SIGINT is ignored, so that Ctrl-C during their start leaves no traceback.
-        in_main = threading.current_thread() is threading.main_thread()
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-        try:
-            for _ in range(self._others):
-                self._pool.submit(time.sleep, 0.0)
-        finally:
-            if in_main:
-                signal.signal(signal.SIGINT, before)
+        self._helpers: Helpers = self._open.enter_context(helpers(self._others))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._open.close()
 
     def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Iterator[tuple[int, int, Part]]:
         """Play (number, years) as processes are free; none begins after the deadline (monotonic seconds)."""
         waiting = list(reversed(streams))
         running: dict[Future[Part], tuple[int, int]] = {}
-        while waiting or running:
-            if time.monotonic() >= deadline:
-                waiting.clear()
-                for future in [f for f in running if f.cancel()]:
-                    del running[future]
-            # Two streams in hand keep a process busy while this one plays; the last one is for this one.
-            while len(waiting) > 1 and len(running) < 2 * self._others:
-                number, years = waiting.pop()
-                running[self._pool.submit(_play, number, years)] = (number, years)
-            if waiting:
-                number, years = waiting.pop()
-                yield number, years, self._work.play(number, years)
-            done, _ = wait(running, timeout=0.0 if waiting else NAP, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield (*running.pop(future), future.result())
+        try:
+            while waiting or running:
+                if time.monotonic() >= deadline:
+                    waiting.clear()
+                    for future in [f for f in running if f.cancel()]:
+                        del running[future]
+                # Two streams in hand keep a process busy while this one plays; the last one is for this one.
+                while len(waiting) > 1 and len(running) < 2 * self._others:
+                    number, years = waiting.pop()
+                    running[self._helpers.submit(_play, *self._sent, number, years)] = (number, years)
+                if waiting:
+                    number, years = waiting.pop()
+                    yield number, years, _played(self._work, number, years)
+                done, _ = wait(running, timeout=0.0 if waiting else NAP, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield (*running.pop(future), future.result())
+        finally:
+            for future in running:
+                future.cancel()
 
 
 def pool_of(work: Work[Part], jobs: int) -> Alone[Part] | Together[Part]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import exp, log2, log10, pow, sqrt
 
 from carriers.codecs import Codec
@@ -300,11 +301,13 @@ def rate(legs: Sequence[Leg], delay: float, base: Transmission = DEFAULT) -> Rat
             return None
         else:
             impairment += effective(codec.ie, codec.bpl, 100.0 * leg.loss, leg.burst_ratio)
-    ms = 1000.0 * delay
+    r = _unimpaired(base, 1000.0 * delay, wideband) - impairment
+    return Rated(r, wideband_mos_of(r), WIDEBAND) if wideband else Rated(r, mos_of(r), NARROWBAND)
+
+
+@lru_cache(maxsize=1 << 14)
+def _unimpaired(base: Transmission, ms: float, wideband: bool) -> float:
+    """Return the rating of a call with `ms` of delay whose codecs impair nothing, and lose nothing."""
     if wideband:
-        r = wideband_rating(
-            WidebandTransmission(base.telr, base.wepl, t=ms, ta=ms, tr=2.0 * ms, ie=impairment, a=base.a)
-        )
-        return Rated(r, wideband_mos_of(r), WIDEBAND)
-    r = rating(replace(base, t=ms, ta=ms, tr=2.0 * ms, ie=impairment, ppl=0.0))
-    return Rated(r, mos_of(r), NARROWBAND)
+        return wideband_rating(WidebandTransmission(base.telr, base.wepl, t=ms, ta=ms, tr=2.0 * ms, a=base.a))
+    return rating(replace(base, t=ms, ta=ms, tr=2.0 * ms, ie=0.0, ppl=0.0))

@@ -287,7 +287,8 @@ class Router:
 
     def _is_last(self, trunk: int, now: float) -> bool:
         """Whether no other trunk is believed up."""
-        return not any(other.up(now) for number, other in enumerate(self._trunks) if number != trunk)
+        mine = self._trunks[trunk]
+        return not [other for other in self._trunks if other is not mine and other.up(now)]
 
     def take_out(self, trunk: int, now: float, *, as_poor: bool = False) -> bool:
         """Do what the rule on failing calls does when it trips, or that on poor ones; ValueError without.

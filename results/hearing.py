@@ -138,7 +138,7 @@ def sum_calls(
     time = _Time(timeline, zone, bounds)
     by_year, busy = np.zeros((len(bounds) - 1, len(COLUMNS))), np.zeros((1, len(COLUMNS)))
     connected: dict[Path, float] = {}
-    sounds: dict[Sound, Rated] = {}
+    sounds: dict[Sound, list[float]] = {}
     hour = busiest(calls_per_hour)
     for number, condition in enumerate(timeline.conditions):
         year, seconds = time.of(number)
@@ -152,7 +152,8 @@ def sum_calls(
         busy[0, columns] += spent[hour] * table[:, hour]
         mixture.add(spent * rate, connected, sounds)
     share = 0.0 if inbound is None else inbound.share
-    return Calls(_sums(by_year, share), _sums(busy, share), connected, sounds)
+    rated = {sound: Rated(*sums) for sound, sums in sounds.items()}
+    return Calls(_sums(by_year, share), _sums(busy, share), connected, rated)
 
 
 class _Time:
@@ -225,15 +226,23 @@ class _Mixture:
     mos: Floats
     """(sounds, 168) sum of their MOS, a call."""
 
-    def add(self, calls: Floats, connected: dict[Path, float], sounds: dict[Sound, Rated]) -> None:
-        """Add the calls offered in each hour of the week, (168,), by way and by how they sounded."""
+    def add(self, calls: Floats, connected: dict[Path, float], sounds: dict[Sound, list[float]]) -> None:
+        """Add the calls offered in each hour of the week, (168,), by way and by how they sounded.
+
+        `sounds` has the fields of `Rated`, as lists that are added to in place.
+        """
         for path, many in zip(self.paths, np.einsum("ph,h->p", self.connected, calls).tolist(), strict=True):
             if many > 0.0:
                 connected[path] = connected.get(path, 0.0) + many
         rated, mos = (np.einsum("sh,h->s", shares, calls).tolist() for shares in (self.rated, self.mos))
         for sound, many, total in zip(self.sounds, rated, mos, strict=True):
             if many > 0.0:
-                add_rated(sounds, sound, Rated(many, total))
+                had = sounds.get(sound)
+                if had is None:
+                    sounds[sound] = [many, total]
+                else:
+                    had[0] += many
+                    had[1] += total
 
 
 _mixtures: WeakKeyDictionary[Condition, _Mixture] = WeakKeyDictionary()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,8 +36,7 @@ def simulate(tables: Tables, streams: Iterable[tuple[int, int]], seed: int) -> I
     for number, years in streams:
         stream = Stream(tables, conditions, seed, number)
         length = float(tables.zone.year_starts(years)[-1])
-        with _no_collection():
-            timeline, incidents = stream.run(length)
+        timeline, incidents = stream.run(length)
         yield Replication(number, years, timeline, incidents)
 
 
@@ -62,21 +59,8 @@ def place_calls(
     """
     stream = Stream(tables, _conditions(tables), seed, number)
     calls = Calls(stream, redials=redials)
-    with _no_collection():
-        timeline, incidents = stream.run(seconds)
+    timeline, incidents = stream.run(seconds)
     return PlacedCalls(Replication(number, 0, timeline, incidents), calls.columns())
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the cycle collector from walking the growing record again and again (a tenth of the time)."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _conditions(tables: Tables) -> Conditions:

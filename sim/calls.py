@@ -222,7 +222,7 @@ class Calls:
 
     def _answer(self, trunk: int) -> tuple[Answer, Draw | None]:
         """Draw how a trunk answers an INVITE now."""
-        key = (trunk, self._trunks.code_of_fault(trunk))
+        key = (trunk, self._trunks.shown[trunk])
         found = self._answers.get(key)
         if found is None:
             carrier = self._policy.carriers[self._carrier_of[trunk]]

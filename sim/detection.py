@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from carriers.calendars import HOUR
 from carriers.faults import EFFECTS, Fault, Reply
-from carriers.laws import Gamma
 from carriers.policy import RoutingPolicy
 from carriers.routing import Router
 from results.timeline import HOURS_PER_WEEK
 from sim.clock import VALUE
-from sim.draws import Randomness
-from sim.tripping import TripLaw, trip_law
+from sim.draws import Draw, Randomness, one_by_one
+from sim.tripping import trip_law
 
 if TYPE_CHECKING:
     from carriers.calendars import Zone
@@ -142,8 +141,8 @@ class Hours:
         self.of_week = 0
         self.ends = -math.inf
         """From then on `look` is due."""
-        self.told: list[Callable[[Timer], None]] = []
-        """Who is told that the hour is over, waiting or not."""
+        self._waiting: list[Callable[[Timer], None]] = []
+        """Who is told that the hour is over; some no longer wait for it."""
 
     def look(self, now: float) -> None:
         """Find the hour that it is now."""
@@ -152,15 +151,17 @@ class Hours:
         self.of_week = int(hour) % HOURS_PER_WEEK
         self.ends = now + (hour + 1.0) * HOUR - local
 
-    def over(self, now: float) -> Timer:
-        """Return the timer of the end of the hour."""
+    def over(self, now: float, tell: Callable[[Timer], None]) -> Timer:
+        """Call `tell(timer)` at the end of the hour; return the timer."""
         if self._timer is None:
             self._timer = self._env.after(self.ends - now + MOMENT, self._tell)
+        self._waiting.append(tell)
         return self._timer
 
     def _tell(self, timer: Timer) -> None:
         self._timer = None
-        for tell in self.told:
+        waiting, self._waiting = self._waiting, []
+        for tell in waiting:
             tell(timer)
 
 
@@ -183,6 +184,8 @@ class WatchedCalls:
         random: Randomness,
         learnt: Callable[[int], None],
         *,
+        place: int,
+        lapsed: list[int],
         poor: bool = False,
     ) -> None:
         rule = policy.failing_calls
@@ -191,19 +194,17 @@ class WatchedCalls:
         assert rule is not None  # made only where there is a rule
         self._env = env
         self._hours = hours
-        hours.told.append(self._next_hour)
         self._router = router
         self._rule = rule
         self._as_poor = poor
         self._trunk = trunk
-        name = f"{'heard' if poor else 'watched'}/{policy.trunks[trunk].name}"
-        rng = random.generator(name)
-        self._gamma = rng.standard_gamma
-        self._uniform = random.uniform(f"{name}/calls")
-        self._needed = rule.needed
-        self._certain = random.law(Gamma(self._needed, 1.0 / math.sqrt(self._needed)), f"{name}/certain")
-        self._laws: dict[float, TripLaw] = {}
+        self._rng = random.generator(f"{'heard' if poor else 'watched'}/{policy.trunks[trunk].name}")
+        self._draws: dict[float, Draw] = {}
+        """By the chance that a call is bad."""
         self._learnt = learnt
+        self._place = place
+        self._lapsed = lapsed
+        """Places of those whose rule has tripped: they are watched again once anything changes."""
         self.watched: Watch | None = None
         """What is watched now."""
         self._timer: Timer | None = None
@@ -237,23 +238,21 @@ class WatchedCalls:
         chance = watch.chance[hours.of_week]
         if chance != self._chance:
             self._chance = chance
-            self._due = self._draw(chance)
+            draw = self._draws.get(chance) or self._drawing(chance)
+            self._due = draw()
         due = self._due
         self._since = now
         self._rate = rate = watch.rate[hours.of_week]
         if due < rate * (hours.ends - now):
             self._timer = self._env.after(due / rate + watch.delay, self._trip)
         elif due < math.inf or not watch.even:
-            self._timer = hours.over(now)
+            self._timer = hours.over(now, self._next_hour)
 
-    def _draw(self, chance: float) -> float:
-        if chance >= 1.0:
-            return self._certain()
-        law = self._laws.get(chance)
-        if law is None:
-            law = self._laws[chance] = trip_law(self._rule, chance)
-        calls = law.draw(self._uniform())
-        return math.inf if calls is None else self._gamma(calls)
+    def _drawing(self, chance: float) -> Draw:
+        """Make what draws the time to the trip at a chance that this stream meets for the first time."""
+        law = trip_law(self._rule, chance)
+        draw = self._draws[chance] = one_by_one(lambda size: law.sample(self._rng, size))
+        return draw
 
     def _next_hour(self, timer: Timer) -> None:
         if timer is self._timer and self.watched is not None:
@@ -266,8 +265,9 @@ class WatchedCalls:
             return
         self._timer = None
         self.watched = None
+        self._lapsed.append(self._place)
         self._chance = 0.0
         if not self._router.take_out(self._trunk, self._env.now, as_poor=self._as_poor):
-            return  # watched again once anything changes
+            return
         self._learnt(self._trunk)
         back_again(self._env, self._router, self._trunk, self._learnt)

@@ -24,7 +24,7 @@ def generator(seed: int, stream: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, *words))))
 
 
-def _one_by_one(sample: Callable[[int], Floats]) -> Draw:
+def one_by_one(sample: Callable[[int], Floats]) -> Draw:
     """Draw numbers in blocks (a call of numpy costs as much as thirty of them), and give one at a time."""
     return chain.from_iterable(_blocks(sample)).__next__
 
@@ -54,8 +54,8 @@ class Randomness:
             value = law.mean
             return lambda: value
         rng = self.generator(name)
-        return _one_by_one(lambda size: law.sample(rng, size))
+        return one_by_one(lambda size: law.sample(rng, size))
 
     def uniform(self, name: str) -> Draw:
         """Uniform draws in [0, 1) for the purpose `name`."""
-        return _one_by_one(self.generator(name).random)
+        return one_by_one(self.generator(name).random)

@@ -48,7 +48,7 @@ class Ears:
 
     def hear(self, trunk: int, up: int) -> int:
         """Return how a call sounds that is set up now, as the `up`th on the link; -1: nothing is known."""
-        shown = self._trunks.code_of_fault(trunk)
+        shown = self._trunks.shown[trunk]
         if self._hearing is None:
             if shown < 0 or EFFECTS[self._faults[shown].kind].media is not Media.ONE_WAY:
                 return -1

@@ -42,6 +42,12 @@ class Surroundings:
         self._waiting: list[Timer | None] = [None] * len(tables.numbers)
         """Until calls that a home carrier does not deliver are forwarded."""
         self._failed = [False] * len(tables.numbers)
+        carriers = trunks.policy.carriers
+        self._forwarded = [
+            (number, block.forwards, carriers[block.home].trunks)
+            for number, block in enumerate(tables.numbers)
+            if block.forwards is not None
+        ]
         # By a fault's index; the last is for -1, which is none.
         self._lost = [1.0 - delivered(fault) for fault in (*tables.faults, None)]
         self._luck = [random.uniform(f"numbers/{number.name}/forwarding") for number in tables.numbers]
@@ -79,24 +85,23 @@ class Surroundings:
 
         Calls are forwarded after a delay, and at once for work that was announced.
         """
-        carriers = self._trunks.policy.carriers
-        for number, block in enumerate(self._tables.numbers):
-            if block.forwards is None:
-                continue
+        shown = self._trunks.shown
+        for number, forwards, home in self._forwarded:
             lost = 1.0
-            for trunk in carriers[block.home].trunks:
-                lost *= self._lost[self._trunks.code_of_fault(trunk)]
+            for trunk in home:
+                lost *= self._lost[shown[trunk]]
             failed = 1.0 - lost < UNDELIVERED
-            if failed and not self._failed[number]:
-                if all(self._trunks.drained(trunk) for trunk in carriers[block.home].trunks):
-                    # It was announced, and the numbers are moved for it beforehand.
-                    self._try_to_forward(number, block.forwards)
-                else:
-                    self._waiting[number] = self._env.after(block.forwards.after, self._forward, number)
-            elif not failed and self._failed[number]:
+            if failed is self._failed[number]:
+                continue
+            self._failed[number] = failed
+            if not failed:
                 self._waiting[number] = None
                 self._set(self._segments + number, 0)
-            self._failed[number] = failed
+            elif all(self._trunks.drained(trunk) for trunk in home):
+                # It was announced, and the numbers are moved for it beforehand.
+                self._try_to_forward(number, forwards)
+            else:
+                self._waiting[number] = self._env.after(forwards.after, self._forward, number)
 
     def _forward(self, timer: Timer) -> None:
         number = timer[VALUE]

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from carriers.health import CallRule, calls_to_trip
+from carriers.laws import Floats
 
 PLAYS = 2_000
 """Trips that are played for one law, which tells its mean to 2.2 % at worst."""
@@ -19,7 +20,9 @@ FEW = 100
 
 
 class TripLaw:
-    """Calls from an empty window to the trip: the counts of trips that were played, drawn from at random.
+    """Law of the time from an empty window to the trip, in mean times between two calls, a Poisson process.
+
+    The calls that it takes are drawn at random from the counts of trips that were played.
 
     Where a play ends without one, trips are so far apart that the law is taken as exponential. The plays
     have a seed of their own, so that the law is the same in every process and for every run.
@@ -40,14 +43,16 @@ class TripLaw:
             played += int((trip[tripped] + 1).sum()) + BLOCK * int((~tripped).sum())
             window = np.concatenate([window, failed], axis=1)[~tripped, -rule.of_last :]
             so_far += BLOCK
-        self._counts = counts if not len(window) and len(counts) >= FEW else []
+        self._counts = np.asarray(counts if not len(window) and len(counts) >= FEW else [])
         self._mean = played / len(counts) if counts else math.inf
 
-    def draw(self, uniform: float) -> int | None:
-        """Turn a uniform number into a number of calls; None: none that matters."""
-        if self._counts:
-            return self._counts[int(uniform * len(self._counts))]
-        return 1 - int(self._mean * math.log1p(-uniform)) if self._mean < math.inf else None
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        """Draw `size` independent times; infinity: there is no trip that matters."""
+        if len(self._counts):
+            return np.asarray(rng.standard_gamma(self._counts[rng.integers(len(self._counts), size=size)]))
+        if self._mean == math.inf:
+            return np.full(size, math.inf)
+        return np.asarray(rng.standard_gamma(1.0 + np.floor(rng.exponential(self._mean, size))))
 
 
 @lru_cache(maxsize=256)

@@ -32,7 +32,7 @@ def severity(fault: Fault) -> tuple[float, ...]:
 class _Trunk:
     """One trunk as it is."""
 
-    __slots__ = ("active", "code", "drains", "health", "last", "pings", "shown", "weight")
+    __slots__ = ("active", "code", "drains", "health", "last", "pings", "weight")
 
     def __init__(self, health: TrunkHealth, pings: Pings | None, weight: int) -> None:
         self.health = health
@@ -41,8 +41,6 @@ class _Trunk:
         self.weight = weight
         """Of its code in `Trunks.number`."""
         self.active: list[tuple[int, Incident]] = []
-        self.shown = -1
-        """Index of the fault that shows; -1: none."""
         self.last: Incident | None = None
         """Incident that touched it last."""
         self.drains = 0
@@ -79,6 +77,8 @@ class Trunks:
             )
             for trunk in range(count)
         ]
+        self.shown = [-1] * count
+        """Index of the fault that each shows; -1: none."""
         self.number = 0
         """The state of all that calls meet: its codes as digits, less what it is where all is nominal."""
         self.numbers = radix**count
@@ -89,15 +89,22 @@ class Trunks:
         """Whether a trunk has come to show another fault, or none, since somebody looked."""
         self._watched: list[WatchedCalls] = []
         """As in `State.watches`: those of failing calls, then those of poor ones."""
+        self._lapsed: list[int] = []
         hours = Hours(env, tables.zone)
-        for poor, rule in ((False, policy.failing_calls), (True, policy.poor_calls)):
-            if rule is not None:
-                self._watched += [
-                    WatchedCalls(env, hours, router, policy, t, random, learnt, poor=poor)
-                    for t in range(count)
-                ]
+        rules = ((False, policy.failing_calls), (True, policy.poor_calls))
+        all_watched = [(poor, trunk) for poor, rule in rules if rule is not None for trunk in range(count)]
+        for place, (poor, trunk) in enumerate(all_watched):
+            self._watched.append(
+                WatchedCalls(
+                    env, hours, router, policy, trunk, random, learnt,
+                    poor=poor, place=place, lapsed=self._lapsed,
+                )
+            )  # fmt: skip
         self._nothing = (None,) * len(self._watched)
         self.watching: tuple[Watch | None, ...] = ()
+        self._turns: dict[int, _Turns] = {}
+        """By the id of what is watched; the states that say it stay."""
+        self._turn = self._turns.setdefault(id(self.watching), {})
 
     @property
     def codes(self) -> list[int]:
@@ -106,12 +113,8 @@ class Trunks:
 
     def fault(self, trunk: int) -> Fault | None:
         """Fault that a trunk shows."""
-        shown = self._trunks[trunk].shown
+        shown = self.shown[trunk]
         return self._faults[shown] if shown >= 0 else None
-
-    def code_of_fault(self, trunk: int) -> int:
-        """Index of the fault that a trunk shows; -1: none."""
-        return self._trunks[trunk].shown
 
     def watch_real_calls(self) -> None:
         """Leave the rules on calls to calls that are really placed."""
@@ -121,7 +124,7 @@ class Trunks:
         """Add a fault; return the trunks on which calls in progress are lost by it."""
         lost: Sequence[int] = ()
         if self._drops_calls[fault]:
-            lost = [t for t in trunks if not self._drops_calls[self._trunks[t].shown]]
+            lost = [t for t in trunks if not self._drops_calls[self.shown[t]]]
         for number in trunks:
             trunk = self._trunks[number]
             trunk.active.append((fault, incident))
@@ -144,8 +147,8 @@ class Trunks:
             shown = max((f for f, _ in active), key=lambda f: (severity(self._faults[f]), f))
         else:
             shown = active[0][0] if active else -1
-        if shown != trunk.shown:
-            trunk.shown = shown
+        if shown != self.shown[number]:
+            self.shown[number] = shown
             self.moved = True
             status = self._ping_status[shown]
             if trunk.pings is not None and status != trunk.pings.status:
@@ -167,7 +170,7 @@ class Trunks:
     def refresh(self, number: int, now: float) -> None:
         """Bring the code of a trunk up to date."""
         trunk = self._trunks[number]
-        code = 2 * trunk.shown + (3 if now >= trunk.health.up_from else 2)
+        code = 2 * self.shown[number] + (3 if now >= trunk.health.up_from else 2)
         if code != trunk.code:
             self.number += (code - trunk.code) * trunk.weight
             trunk.code = code
@@ -177,13 +180,34 @@ class Trunks:
         """Incident that last touched a trunk; of those under way, the one that shows."""
         trunk = self._trunks[number]
         for fault, incident in trunk.active:
-            if fault == trunk.shown:
+            if fault == self.shown[number]:
                 return incident
         return trunk.last
 
     def watch(self, watches: tuple[Watch | None, ...], now: float) -> None:
         """Watch the calls that the present state of the service makes fail."""
+        others, turn = self._turn.get(id(watches)) or self._turn_to(watches)
         self.watching = watches
-        for calls, watch in zip(self._watched, watches or self._nothing, strict=False):
-            if watch is not calls.watched:
-                calls.watch(watch, now)
+        self._turn = turn
+        for calls, watch in others:
+            calls.watch(watch, now)
+        if self._lapsed:
+            lapsed = self._lapsed.copy()
+            self._lapsed.clear()
+            for place in lapsed:
+                calls, watch = self._watched[place], (watches or self._nothing)[place]
+                if watch is not calls.watched:
+                    calls.watch(watch, now)
+
+    def _turn_to(self, watches: tuple[Watch | None, ...]) -> _Turn:
+        """Find what is watched otherwise in another state than in this."""
+        pairs = zip(self._watched, self.watching or self._nothing, watches or self._nothing, strict=False)
+        others = [(calls, new) for calls, old, new in pairs if new is not old]
+        turn = self._turn[id(watches)] = others, self._turns.setdefault(id(watches), {})
+        return turn
+
+
+_Turn = tuple[list[tuple[WatchedCalls, "Watch | None"]], "_Turns"]
+"""What is watched otherwise from one state on to another, and the turns from there."""
+_Turns = dict[int, _Turn]
+"""By the id of what is watched then."""

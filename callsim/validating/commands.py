@@ -9,7 +9,7 @@ import click
 
 from callsim.exits import Exit
 from callsim.live.commands import JSON, STORE
-from callsim.options import FILE, day, shared_options
+from callsim.options import FILE, JOBS, day
 
 
 def _renamed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -21,9 +21,6 @@ def _renamed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> d
             raise click.BadParameter(f"'{text}' is not PLANNAME=SCENARIONAME, like atlantic=carrier-a")
         found[mine] = other
     return found
-
-
-JOBS = next(param for param in shared_options(click.command()(lambda: None)).params if param.name == "jobs")
 
 
 @click.command()
@@ -66,14 +63,7 @@ JOBS = next(param for param in shared_options(click.command()(lambda: None)).par
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), envvar="CALLSIM_SEED", help="Seed of the random numbers."
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=JOBS.default,
-    show_default="all cores",
-    envvar="CALLSIM_JOBS",
-    help="Processes to use; the answer does not depend on it.",
-)
+@JOBS
 @JSON
 @click.option("--quiet", is_flag=True, envvar="CALLSIM_QUIET", help="Print the verdict only.")
 def validate(
