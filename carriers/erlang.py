@@ -45,9 +45,11 @@ def erlang_b_continuous(load: Floats | float, channels: Floats | float) -> Float
         beyond = special.gammaincc(lines + 1.0, offered)
         log = special.xlogy(lines, offered) - offered - special.gammaln(lines + 1.0) - np.log(beyond)
     blocking = np.atleast_1d(np.exp(np.minimum(log, 0.0)))
-    for row in np.argwhere(np.atleast_1d(beyond) < _TINY).tolist():
-        at = tuple(row) if offered.ndim else ...
-        blocking[at] = _by_recursion(float(offered[at]), float(lines[at]))
+    lost = np.atleast_1d(beyond) < _TINY
+    if lost.any():
+        for row in np.argwhere(lost).tolist():
+            at = tuple(row) if offered.ndim else ...
+            blocking[at] = _by_recursion(float(offered[at]), float(lines[at]))
     return blocking.reshape(offered.shape)
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # scipy.stats would double the start of every worker process
 
-from carriers.faults import EFFECTS, Fault, Media
+from carriers.faults import Fault
 from carriers.health import CallRule
 from carriers.routing import CallSetup, Router
-from results.timeline import HOURS_PER_WEEK, Branch, Condition, Heard
+from results.timeline import HOURS_PER_WEEK, Branch, Condition
 from sim.answers import answers, delivered
 from sim.exploring import Delivery, Exploration, Tally, Way, add, zeros
 from sim.hunting import Hunt
 from sim.tables import Tables
-from sim.voice import Hearing
+from sim.voice import Flags, Hearing, Mixture, unheard
 
 Floats = NDArray[np.float64]
 Key = tuple[int, ...]
@@ -154,12 +153,12 @@ class Conditions:
             carrier = self._policy.carriers[self._policy.trunks[trunk].carrier]
             ways = answers(fault, carrier.post_dial_delay, self._policy.progress_timeout)
             connects.append(sum(way.chance for way in ways if way.connects))
-        inbound: dict[int, Floats] = {}
+        inbound: dict[int, float] = {}
         for delivery in deliveries:
             share = self._inbound * delivery.share * sum(chance for _, chance in delivery.arrives)
-            add(inbound, delivery.carrier, share * self._rate)
-        rate = (1.0 - self._inbound) * self._rate
-        return Hunt(self._policy, rate, self._hold, faults, connects, inbound)
+            inbound[delivery.carrier] = inbound.get(delivery.carrier, 0.0) + share
+        outbound = 1.0 - self._inbound
+        return Hunt(self._policy, self._rate, self._hold, faults, connects, outbound, inbound)
 
     # ---- calls to us
 
@@ -218,19 +217,21 @@ class Conditions:
         failing = [tally.outbound, tally.inbound]
         for way, share in sorted(tally.ways.items(), key=lambda item: (*item[0][:3], *item[0][4:])):
             fault = self._fault(way.fault)
-            for chance, heard in self._mixture(way.carrier, fault, segments):
-                part = share * chance
-                if part.max() < NEVER:
-                    continue
-                limit = math.inf if way.inbound else policy.progress_timeout
-                branches.append(
-                    Branch(
-                        policy.carriers[way.carrier].name, way.attempts, way.offset, way.delay, limit, part,
-                        way.inbound, heard, fault.cause if fault else "",
-                    )
-                )  # fmt: skip
-                if heard is not None and self._fails(heard):
-                    failing[way.inbound] = failing[way.inbound] + part
+            mixture = self._mixture(way.carrier, fault, segments)
+            parts = share * mixture.chance
+            real = parts.max(axis=1) >= NEVER
+            name, cause = policy.carriers[way.carrier].name, fault.cause if fault else ""
+            limit = math.inf if way.inbound else policy.progress_timeout
+            branches += [
+                Branch(
+                    name, way.attempts, way.offset, way.delay, limit, parts[n],
+                    way.inbound, mixture.heard[n], cause,
+                )
+                for n in np.flatnonzero(real).tolist()
+            ]  # fmt: skip
+            fails = real & self._fails(mixture)
+            if fails.any():
+                failing[way.inbound] = failing[way.inbound] + parts[fails].sum(axis=0)
         carried = np.zeros((self._trunks + 1, HOURS_PER_WEEK))
         for trunk, share in tally.carried.items():
             carried[trunk + 1] = share * self._rate * self._hold
@@ -248,19 +249,16 @@ class Conditions:
         down = bool(whole.max() > self._tables.down_above)
         return State(condition, down, tuple(carried.tolist()), self._watches(tally, segments))
 
-    def _mixture(
-        self, carrier: int, fault: Fault | None, segments: list[Fault | None]
-    ) -> Sequence[tuple[Floats, Heard | None]]:
-        if self.hearing is not None:
-            return self.hearing.mixture(carrier, fault, segments)
-        one_way = fault is not None and EFFECTS[fault.kind].media is Media.ONE_WAY
-        heard = Heard(None, "", 0.0, 0.0, 0.0, one_way=True) if one_way else None
-        return ((np.ones(HOURS_PER_WEEK), heard),)
+    def _mixture(self, carrier: int, fault: Fault | None, segments: list[Fault | None]) -> Mixture:
+        return unheard(fault) if self.hearing is None else self.hearing.mixture(carrier, fault, segments)
 
-    def _fails(self, heard: Heard) -> bool:
-        """Whether a call that connects is a failing one all the same."""
+    def _fails(self, mixture: Mixture) -> Flags:
+        """Tell which calls are failing ones though they connect, (n,)."""
         rule = self._tables.failing
-        return (heard.one_way and "one_way_audio" in rule) or (bool(heard.spoilt_by) and "poor_audio" in rule)
+        fails = np.zeros(len(mixture.heard), dtype=np.bool_)
+        if "one_way_audio" in rule:
+            fails = fails | mixture.one_way
+        return fails | mixture.spoilt if "poor_audio" in rule else fails
 
     def _directions(self, failing: list[Floats]) -> tuple[Floats, Floats] | None:
         if not self._inbound:
@@ -324,12 +322,9 @@ class Conditions:
         found: dict[int, Floats] = {}
         for trunk, calls in tally.carried.items():
             fault = self._fault(tally.shown[trunk])
-            for chance, heard in self._mixture(self._policy.trunks[trunk].carrier, fault, segments):
-                if heard is not None and sounds_poor(heard, mos_below):
-                    add(found, trunk, calls * chance)
+            mixture = self._mixture(self._policy.trunks[trunk].carrier, fault, segments)
+            # It counts those too where one side hears nothing.
+            poor = mixture.one_way | (mixture.mos < mos_below)
+            if poor.any():
+                found[trunk] = calls * mixture.chance[poor].sum(axis=0)
         return found
-
-
-def sounds_poor(heard: Heard, mos_below: float) -> bool:
-    """Whether the rule on poor calls counts a call, which it does too where one side hears nothing."""
-    return heard.one_way or (heard.mos is not None and heard.mos < mos_below)

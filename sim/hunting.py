@@ -43,11 +43,14 @@ class Hunt:
         hold: float,
         faults: list[Fault | None],
         connects: list[float],
-        inbound: dict[int, Floats] | None = None,
+        outbound: float,
+        inbound: dict[int, float],
     ) -> None:
         self._policy = policy
-        self._rate = rate
-        self._inbound = {carrier: calls * hold for carrier, calls in (inbound or {}).items()}
+        # Hours with as many calls have the same blocking, and a week has few kinds of hours.
+        calls, self._kind = np.unique(rate, return_inverse=True)
+        self._rate = outbound * calls
+        self._inbound = {carrier: share * calls * hold for carrier, share in inbound.items()}
         """Erlangs of calls to us, which take channels of their carriers and are not hunted on."""
         first = policy.carriers[policy.routes[0].carrier].post_dial_delay
         self._hold = hold + (first.mean if first is not None else 0.0)
@@ -67,8 +70,12 @@ class Hunt:
         for carrier, load in self._inbound.items():
             channels = self._channels(carrier)
             if carrier not in to_us and channels is not None:
-                to_us[carrier] = np.asarray(erlang_b(load, channels))
-        return found, to_us
+                to_us[carrier] = erlang_b_continuous(load, channels)
+        return [self._of_hours(blocked) for blocked in found], self._of_hours(to_us)
+
+    def _of_hours(self, blocked: dict[int, Floats]) -> dict[int, Floats]:
+        """Give the hours of the week what holds for their kind."""
+        return {carrier: kinds[self._kind] for carrier, kinds in blocked.items()}
 
     def _channels(self, carrier: int) -> int | None:
         channels = self._policy.carriers[carrier].channels

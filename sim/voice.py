@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ from results.timeline import HOURS_PER_WEEK, Heard
 from sim.tables import Segment, Tables, Voice
 
 Floats = NDArray[np.float64]
-Mixture = tuple[tuple[Floats, Heard], ...]
-"""Chances in each hour of the week, summing to 1 over the mixture, with how a call sounds then."""
+Flags = NDArray[np.bool_]
 
 Part = tuple[str, Transit]
 """A piece of the path by the name that is blamed for it."""
@@ -33,6 +33,50 @@ NEVER = 1e-9
 """Calls that are rarer than this in every hour are left out."""
 LOSS_STEP, WAIT_STEP = 0.002, 0.001
 """States of a link that differ by less sound alike; the share of packets, seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """How calls of one kind sound, some so and others so."""
+
+    chance: Floats
+    """(n, 168) in each hour of the week; the sum over the n is 1."""
+    heard: tuple[Heard | None, ...]
+    """None: the scenario has no codec."""
+
+    @classmethod
+    def alike(cls, heard: Heard | None) -> Mixture:
+        """Have all calls sound the same."""
+        return cls(np.ones((1, HOURS_PER_WEEK)), (heard,))
+
+    def __iter__(self) -> Iterator[tuple[Floats, Heard | None]]:
+        """Give each chance, (168,), with its sound."""
+        return zip(self.chance, self.heard, strict=True)
+
+    @cached_property
+    def one_way(self) -> Flags:
+        """Tell those in which one side hears nothing, (n,)."""
+        return np.array([heard is not None and heard.one_way for heard in self.heard])
+
+    @cached_property
+    def spoilt(self) -> Flags:
+        """Tell those that are poor for the scenario, (n,)."""
+        return np.array([heard is not None and heard.spoilt_by != "" for heard in self.heard])
+
+    @cached_property
+    def mos(self) -> Floats:
+        """Tell the MOS of each, (n,); NaN: it has none."""
+        rated = (None if heard is None else heard.mos for heard in self.heard)
+        return np.array([np.nan if mos is None else mos for mos in rated])
+
+
+UNHEARD = Mixture.alike(None)
+ONE_WAY = Mixture.alike(Heard(None, "", 0.0, 0.0, 0.0, one_way=True))
+
+
+def unheard(fault: Fault | None) -> Mixture:
+    """Say how calls sound over a trunk that shows `fault`, in a scenario without a codec."""
+    return ONE_WAY if fault is not None and EFFECTS[fault.kind].media is Media.ONE_WAY else UNHEARD
 
 
 @dataclass(frozen=True)
@@ -142,7 +186,7 @@ class Hearing:
         ends = [(1.0, False)] if mobile is None else [(mobile.share, True), (1.0 - mobile.share, False)]
         if fault is not None and EFFECTS[fault.kind].media is Media.ONE_WAY:
             heard = self.sound(customer, carrier, fault, faults, CLEAR, to_mobile=False)
-            return ((np.ones(HOURS_PER_WEEK), heard),)
+            return Mixture.alike(heard)
         found: dict[tuple[object, ...], list[tuple[Floats, Heard]]] = {}
         for state in self.link_states(customer, _data(faults)):
             for share, to_mobile in ends:
@@ -151,7 +195,8 @@ class Hearing:
                     heard = self.sound(customer, carrier, fault, faults, state.transit, to_mobile=to_mobile)
                     step = None if heard.mos is None else round(heard.mos / MOS_STEP)
                     found.setdefault((step, heard.spoilt_by, heard.scale), []).append((chance, heard))
-        return tuple(_together(alike) for alike in found.values())
+        chances, sounds = zip(*(_together(alike) for alike in found.values()), strict=True)
+        return Mixture(np.stack(chances), sounds)
 
     def sound(
         self,

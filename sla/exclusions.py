@@ -54,18 +54,20 @@ def sort_rows(
         if exclusion.notice is not None:
             late = ~(notice_given <= start - exclusion.notice)
             told[late] &= ~(1 << bit)
-    kinds, kind_of_row = np.unique(np.stack([class_of_set[causes], told]), axis=1, return_inverse=True)
+    told_bits, told_of_row = np.unique(told, return_inverse=True)
+    kinds, kind_of_row = np.unique(class_of_set[causes] * len(told_bits) + told_of_row, return_inverse=True)
     by_class = tuple(classes)
     keys: dict[Alternatives, int] = {NEVER: 0}
-    key_of_kind = np.zeros(kinds.shape[1], dtype=np.intp)
-    for kind, (number, bits) in enumerate(kinds.T.tolist()):
+    key_of_kind = np.zeros(len(kinds), dtype=np.intp)
+    for kind, (number, told_as) in enumerate(zip(*np.divmod(kinds, max(len(told_bits), 1)), strict=True)):
+        bits = int(told_bits[told_as])
         ways = frozenset(tuple(e for e in way if bits >> e & 1) for way in by_class[number])
         missing = {e for way in by_class[number] for e in way if not bits >> e & 1}
         refused.update(
             dict.fromkeys(f"{_condition(excludes[e], 'notice')}: it was not." for e in sorted(missing))
         )
         key_of_kind[kind] = keys.setdefault(NEVER if () in ways else ways, len(keys))
-    return Sorted(key_of_kind[kind_of_row.ravel()], tuple(keys), tuple(refused))
+    return Sorted(key_of_kind[kind_of_row], tuple(keys), tuple(refused))
 
 
 def _alternatives(

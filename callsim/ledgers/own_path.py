@@ -72,16 +72,17 @@ class _Rater:
     def calls(self, calls: CallVolumes, start: float, end: float, faults: list[Stretches]) -> CallVolumes:
         """Cut the rows of a record where the segments' faults change, and rate the calls of each piece."""
         at, shown = self._shown(faults, start, end)
-        clean = np.full((1, len(self._segments)), -1)
-        states, state = np.unique(np.concatenate((clean, shown)), axis=0, return_inverse=True)
+        states: dict[Shown, int] = {(-1,) * len(self._segments): 0}
+        state = np.asarray([states.setdefault(tuple(row), len(states)) for row in [*states, *shown.tolist()]])
+        known = tuple(states)
         begins, ends, condition = calls.everywhere(start, end)
         begins, ends, of = cut(begins, ends, at)
         # Both the nominal condition and the state without faults are number 0, and so are they together.
-        both = condition[of] * len(states) + state.ravel()[np.searchsorted(at, begins, side="right")]
+        both = condition[of] * len(states) + state[np.searchsorted(at, begins, side="right")]
         used, number = np.unique(np.append(0, both), return_inverse=True)
         number = number[1:]
         conditions = (
-            self._rated(calls.conditions[pair // len(states)], tuple(states[pair % len(states)].tolist()))
+            self._rated(calls.conditions[pair // len(states)], known[pair % len(states)])
             for pair in used.tolist()
         )
         return replace(
@@ -146,5 +147,9 @@ class _Rater:
         for alike in ways.values():
             one, share = alike[0], np.sum([branch.share for branch in alike], axis=0)
             fault, carrier = self._faults.get(one.carrier_fault), self._carriers[one.carrier]
-            for chance, heard in self._hearing.own(self._customer, carrier, fault, faults):
-                yield replace(one, share=share * chance, heard=heard)
+            mixture = self._hearing.own(self._customer, carrier, fault, faults)
+            for part, heard in zip(share * mixture.chance, mixture.heard, strict=True):
+                yield Branch(
+                    one.carrier, one.attempts, one.offset, one.delay, one.limit, part,
+                    one.inbound, heard, one.carrier_fault,
+                )  # fmt: skip

@@ -14,13 +14,13 @@ from callsim.plan.model import Plan
 from callsim.validating.fares import AT_ONCE, Fare, Outcome, connected, sure, week
 from callsim.validating.legs import Matching, Place, Predicted
 from carriers.erlang import erlang_b_continuous
-from carriers.faults import EFFECTS, Fault, Kind, Media
-from results.timeline import Condition, Floats, Heard, Incidents
+from carriers.faults import Fault, Kind
+from results.timeline import Condition, Floats, Incidents
 from sim import Replication
 from sim.answers import answers
 from sim.tables import Tables
 from sim.trunks import severity
-from sim.voice import Hearing
+from sim.voice import Hearing, Mixture, unheard
 
 Index = NDArray[np.intp]
 Key = tuple[int, ...]
@@ -159,13 +159,10 @@ class Streets:
 
         return fare
 
-    def _mixture(
-        self, carrier: int, fault: Fault | None, segments: Sequence[Fault | None]
-    ) -> Sequence[tuple[Floats, Heard | None]]:
-        if self._hearing is not None:
-            return self._hearing.mixture(carrier, fault, list(segments))
-        one_way = fault is not None and EFFECTS[fault.kind].media is Media.ONE_WAY
-        return ((week(1.0), Heard(None, "", 0.0, 0.0, 0.0, one_way=True) if one_way else None),)
+    def _mixture(self, carrier: int, fault: Fault | None, segments: Sequence[Fault | None]) -> Mixture:
+        if self._hearing is None:
+            return unheard(fault)
+        return self._hearing.mixture(carrier, fault, segments)
 
 
 class _Book:
