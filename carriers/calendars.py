@@ -131,14 +131,18 @@ class Zone:
             return t
         if not after_opening and self.is_open(hours, t):
             return t
-        for begin, end, shift in self._stretches(t):
-            local = begin + shift
-            if self._closing(hours, local) and not self._was_open(hours, begin):
-                return begin
-            opens = self._opening(hours, local) - shift
-            if opens < end:
+        # As over `_stretches`, without the generator: planned work asks this all the time.
+        at, offset = self._changes
+        following = bisect_right(at, t)
+        while True:
+            shift = self.origin + offset[following - 1] - _MONDAY
+            if self._closing(hours, t + shift) and not self._was_open(hours, t):
+                return t
+            opens = self._opening(hours, t + shift) - shift
+            if following == len(at) or opens < at[following]:
                 return opens
-        raise AssertionError("the last stretch has no end")
+            t = at[following]
+            following += 1
 
     def open_until(self, hours: WeeklyHours, t: float) -> float:
         """Instant at which the span that is open at `t` closes (`t` itself when none is open)."""

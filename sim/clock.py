@@ -8,14 +8,16 @@ from typing import Any, Final, NoReturn, cast
 
 import simpy
 from simpy.core import StopSimulation
-from simpy.events import NORMAL, URGENT, Event
+from simpy.events import NORMAL, Event
 
-Timer = tuple[float, int, int, Callable[[Any], None], Any]
-"""An entry of the calendar: its instant, priority and number, what it calls, a value.
+Timer = tuple[float, int, Callable[[Any], None], Any]
+"""An entry of the calendar: its instant, its place among those of the same instant, what it calls, a value.
 
 It cannot be taken back: who sets one keeps it, and what it calls compares.
 """
-VALUE: Final = 4
+VALUE: Final = 3
+_FIRST: Final = 1 << 62
+"""So far before all others of its instant is what is urgent."""
 
 
 class Clock(simpy.Environment):
@@ -37,23 +39,24 @@ class Clock(simpy.Environment):
         """Call `callback(timer)` after `delay` seconds; `timer[VALUE]` is then `value`."""
         if delay < 0.0:
             raise ValueError(f"delay(={delay}) must not be negative")
-        timer = (self.now + delay, NORMAL, next(self._eid), callback, value)
+        timer = (self.now + delay, next(self._eid), callback, value)
         heappush(self._calendar, timer)
         return timer
 
     def schedule(self, event: Event, priority: int = NORMAL, delay: float = 0.0) -> None:
         """Put a SimPy event on the calendar."""
-        heappush(self._calendar, (self.now + delay, priority, next(self._eid), _occur, event))
+        place = next(self._eid) - (0 if priority == NORMAL else _FIRST)
+        heappush(self._calendar, (self.now + delay, place, _occur, event))
 
     def play(self, until: float) -> None:
         """Let happen what lies before the instant `until`."""
         calendar = self._calendar
-        heappush(calendar, (until, URGENT, next(self._eid), _stop, None))
+        heappush(calendar, (until, next(self._eid) - _FIRST, _stop, None))
         try:
             while True:
                 timer = heappop(calendar)
                 self.now = timer[0]
-                timer[3](timer)
+                timer[2](timer)
         except StopSimulation:
             return
 

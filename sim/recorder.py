@@ -37,6 +37,10 @@ class Incident:
             self.stages.append((stage, now))
 
 
+NO_CONDITION = -1
+"""What the time after the end is in."""
+
+
 class Recorder:
     """Collects rows while a stream runs and turns them into a `Timeline`.
 
@@ -72,7 +76,9 @@ class Recorder:
             return
         index = -1 if incident is None else incident.index
         if self._condition or self._record_nominal:
-            self._close(now, index, via)
+            start = self._start if self._start > 0.0 else 0.0
+            if now > start:
+                self._rows += (start, now, self._condition, self._causes, self._opener, index, via)
         self._condition = condition
         self._causes = cause
         self._opener = index
@@ -83,15 +89,9 @@ class Recorder:
         if now >= 0.0:
             self._drops.append((now, share, carried))
 
-    def _close(self, now: float, closer: int, via: ClosedBy) -> None:
-        start = self._start if self._start > 0.0 else 0.0
-        if now > start:
-            self._rows += (start, now, self._condition, self._causes, self._opener, closer, via)
-
     def finish(self, length: float, conditions: Callable[[int], Condition]) -> tuple[Timeline, Incidents]:
         """Close the record at `length` seconds; conditions and incidents that it lacks are left out."""
-        if self._condition or self._record_nominal:
-            self._close(length, -1, ClosedBy.OPEN)
+        self.change(length, NO_CONDITION, (), None, ClosedBy.OPEN)
         kept = [i for i in self._incidents if i.end > 0.0]
         place = np.full(len(self._incidents) + 1, -1, dtype=np.int32)
         place[[i.index for i in kept]] = np.arange(len(kept), dtype=np.int32)
@@ -100,13 +100,15 @@ class Recorder:
         rows, self._rows = self._rows, []
         numbers = rows[2::7]
         # Numbered by first appearance: the ids of the process's cache depend on which streams it ran before.
-        used = {number: i for i, number in enumerate(dict.fromkeys([0, *numbers]))}
+        used = list(dict.fromkeys([0, *numbers]))
+        renumbered = np.zeros(max(used) + 1, dtype=np.int32)
+        renumbered[used] = np.arange(len(used), dtype=np.int32)
         drop_at, drop_calls = self._dropped()
         timeline = Timeline(
             length=length,
             start=np.asarray(rows[0::7], dtype=np.float64),
             end=np.asarray(rows[1::7], dtype=np.float64),
-            condition=np.asarray([used[number] for number in numbers], dtype=np.int32),
+            condition=renumbered[np.asarray(numbers, dtype=np.intp)],
             causes=np.asarray(rows[3::7], dtype=np.int32),
             opener=place[np.asarray(rows[4::7], dtype=np.int32)],
             closer=place[np.asarray(rows[5::7], dtype=np.int32)],
