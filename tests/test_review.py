@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import reading_cases
 from claim_cases import call
 from click.testing import CliRunner
 
@@ -58,15 +59,7 @@ SECOND = """  - name: boreal
     failures: [{mode: silent, mtbf: 30d, repair: 1h}]
 """
 TWO = SCENARIO.replace("routing:", f"{SECOND}routing:").replace("[atlantic]", "[atlantic, boreal]")
-PLAN = """
-name: night
-trunks:
-  - {carrier: atlantic, uri: "sip:127.0.0.1:5070", cost_per_minute: 0.01}
-  - {carrier: boreal, uri: "sip:127.0.0.1:5071", cost_per_minute: 0.02}
-tests:
-  - {name: echo, to: "+12025550100", over: [atlantic, boreal], every: 1h, talk: 12s}
-guard: {allow: ["+1202555"], country: US, at_once: 2, calls_per_day: 9999}
-"""
+PLAN = reading_cases.PLAN.replace("every: 10m", "every: 1h")
 ALONE = "".join(line for line in PLAN.splitlines(True) if "carrier: boreal" not in line).replace(
     ", boreal]", "]"
 )

@@ -9,7 +9,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from callsim.errors import Problem, ScenarioError
+from callsim.fitting.local_times import LocalTimes
 from callsim.fitting.observed import ALL, Observed, some, untouched
 from callsim.study import STREAM_YEARS
-from documents.words import nearest, show
+from documents.words import nearest
 from results.fitting.spells import Record, exact
 from results.ledger import Blame
 from results.stretches import union
@@ -63,59 +64,13 @@ class _Row:
         return self.begin[0] == self.begin[1] and self.end[0] == self.end[1]
 
 
-@dataclass
-class _Clock:
-    """Local time, with the lines whose times it was asked for."""
-
-    zone: ZoneInfo
-    bare: set[int] = field(default_factory=set)
-    """Lines with a time that has no offset."""
-    given: set[int] = field(default_factory=set)
-    """Lines with one that has."""
-    twice: set[int] = field(default_factory=set)
-    """Lines with a local time that there is twice."""
-
-    def read(self, cell: str, line: int) -> float:
-        """Give POSIX seconds; a time without an offset is local time."""
-        try:
-            when = dt.datetime.fromisoformat(cell)
-        except ValueError:
-            raise ValueError(f"{show(cell)} is not a time; write one like 2026-10-01T12:00:00Z") from None
-        if not 1970 <= when.year <= 9500:
-            raise ValueError(f"{show(cell)} is too far off; write a year from 1970 to 9500")
-        if when.tzinfo is not None:
-            self.given.add(line)
-            return when.timestamp()
-        self.bare.add(line)
-        local = when.replace(tzinfo=self.zone)
-        if local.astimezone(dt.UTC).astimezone(self.zone).replace(tzinfo=None) != when:
-            raise ValueError(
-                f"the clocks of {self.zone} skip {show(cell)}; write a time that they showed, or its offset"
-            )
-        seconds = local.timestamp()
-        if local.replace(fold=1).timestamp() != seconds:
-            self.twice.add(line)
-        return seconds
-
-    def warnings(self) -> list[str]:
-        """Say what was made of times that do not tell all."""
-        told = []
-        if self.bare and self.given:
-            told.append(f"some rows have no offset: taken as {self.zone}")
-        if self.twice:
-            count = len(self.twice)
-            has = "has a time" if count == 1 else "have times"
-            told.append(f"{some(count, 'row')} {has} that the clocks showed twice: taken as the first")
-        return told
-
-
 def read_log(path: Path, span: Span | None, timezone: str) -> Observed:
     """Read a log; raises ScenarioError with everything that is wrong.
 
     It is of `span`, days of `timezone`; else of what the run says that left it; else of the calendar months
     that hold its rows, which is told as an assumption.
     """
-    clock = _Clock(ZoneInfo(timezone))
+    clock = LocalTimes(ZoneInfo(timezone))
     try:
         raw = path.read_bytes()
         rows, origin = _rows(str(path), raw.decode("utf-8-sig"), clock)
@@ -157,7 +112,7 @@ def read_log(path: Path, span: Span | None, timezone: str) -> Observed:
 # ---- rows
 
 
-def _rows(file: str, text: str, clock: _Clock) -> tuple[list[_Row], float | None]:
+def _rows(file: str, text: str, clock: LocalTimes) -> tuple[list[_Row], float | None]:
     """Give the rows, and the instant at which the streams of a run begin."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = [cell.strip().lower() for cell in next(reader, [])]
@@ -244,7 +199,7 @@ def _header(file: str, header: Sequence[str], where: Mapping[str, int]) -> list[
 
 
 def _row(
-    file: str, line: int, found: Mapping[str, str], clock: _Clock, problems: list[Problem]
+    file: str, line: int, found: Mapping[str, str], clock: LocalTimes, problems: list[Problem]
 ) -> _Row | None:
     times: dict[str, float] = {}
     wrong = len(problems)

@@ -133,24 +133,31 @@ class Books:
             clock_offset_s=self.offset(),
             record={name: value for name, value in call.items() if name not in COLUMNS},
         )
-        for place, attempt in enumerate(attempts, 1):
-            yield Attempt(
-                id=new_id(one.started),
-                call=key,
-                no=place,
-                trunk=attempt["trunk"],
-                carrier=carrier_of(attempt["trunk"]),
-                sip_status=attempt["sip_status"],
-                reason=attempt["reason"],
-                pdd_s=attempt["pdd_s"],
-                seconds=attempt["seconds"],
-                q850=call["q850_cause"] if place == len(attempts) else None,
-                sip_call_id=call["call_id"] if place == len(attempts) else None,
-            )
+        yield from attempts_of(call, key, one.started)
         if call["trace"] and not one.passed:
             yield Trace(id=key, sip=call["trace"])
         if self.recordings is not None and leg.test.audio.record:
             yield from recordings(self.recordings / f"{probe}-{number}", key, one.started)
+
+
+def attempts_of(call: Mapping[str, Any], key: str, at: float) -> Iterator[Attempt]:
+    """Give the attempts of a call; what is known of its end is said of the last."""
+    attempts: Sequence[Mapping[str, Any]] = call["attempts"]
+    for place, attempt in enumerate(attempts, 1):
+        last = place == len(attempts)
+        yield Attempt(
+            id=new_id(at),
+            call=key,
+            no=place,
+            trunk=attempt["trunk"],
+            carrier=carrier_of(attempt["trunk"]),
+            sip_status=attempt["sip_status"],
+            reason=attempt["reason"],
+            pdd_s=attempt["pdd_s"],
+            seconds=attempt["seconds"],
+            q850=call["q850_cause"] if last else None,
+            sip_call_id=call["call_id"] if last else None,
+        )
 
 
 def cost_of(plan: Plan, trunk: str | None, talked: float) -> float | None:
