@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,17 +47,38 @@ _DEAD = 700.0
 """-ln(1 - p) that stands for a segment that loses everything."""
 
 
+class Addends(NamedTuple):
+    """What adds up of a segment by the rules above."""
+
+    squares: float
+    """Of the jitter."""
+    delay: float
+    lost: float
+    """-ln(1 - p)."""
+    weighted: float
+    """The same times the burst ratio."""
+
+
+def addends(part: Transit) -> Addends:
+    """Return what adds up of a segment; a dead one outweighs all others, but not without end."""
+    lost = -math.log1p(-part.loss) if part.loss < 1.0 else _DEAD
+    return Addends(part.jitter * part.jitter, part.delay, lost, lost * part.burst_ratio)
+
+
 def joined(parts: Iterable[Transit]) -> Transit:
     """Add segments up by the rules above; how they are grouped makes no difference."""
-    squares, delay, weight, weighted = 0.0, 0.0, 0.0, 0.0
+    return summed(map(addends, parts))
+
+
+def summed(parts: Iterable[Addends]) -> Transit:
+    """Do as `joined`, for segments that are added up again and again."""
+    squares = delay = lost = weighted = 0.0
     for part in parts:
-        squares += part.jitter * part.jitter
-        delay += part.delay
-        # What adds up is -ln(1 - p); a dead segment outweighs all others, but not without end.
-        lost = -math.log1p(-part.loss) if part.loss < 1.0 else _DEAD
-        weight += lost
-        weighted += lost * part.burst_ratio
-    return Transit(-math.expm1(-weight), weighted / weight if weight else 1.0, math.sqrt(squares), delay)
+        squares += part[0]
+        delay += part[1]
+        lost += part[2]
+        weighted += part[3]
+    return Transit(-math.expm1(-lost), weighted / lost if lost else 1.0, math.sqrt(squares), delay)
 
 
 @dataclass(frozen=True, slots=True)

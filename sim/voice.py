@@ -12,7 +12,7 @@ from scipy import special
 
 from carriers.codecs import CODECS, Codec, coding_delay
 from carriers.faults import EFFECTS, Fault, Kind, Media
-from carriers.path import CLEAR, AccessLink, Transit, joined
+from carriers.path import CLEAR, AccessLink, Addends, Transit, addends, joined, summed
 from carriers.quality import Leg, Rated, rate
 from results.timeline import HOURS_PER_WEEK, Heard
 from sim.tables import Segment, Tables, Voice
@@ -20,7 +20,7 @@ from sim.tables import Segment, Tables, Voice
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-Part = tuple[str, Transit]
+Part = tuple[str, Addends]
 """A piece of the path by the name that is blamed for it."""
 
 PLAIN = CODECS["G.711_with_PLC"]
@@ -225,7 +225,7 @@ class Hearing:
         link: Transit,
     ) -> list[Part]:
         spec = self._tables.carriers[carrier]
-        parts = [(spec.name, spec.quality)]
+        parts: list[tuple[str, Transit]] = [(spec.name, spec.quality)]
         if fault is not None and fault.transit is not None:
             parts.append((fault.cause, fault.transit))
         for segment, trouble in zip(self.segments(customer), faults, strict=True):
@@ -235,14 +235,14 @@ class Hearing:
                 parts.append((trouble.cause if trouble is not None and congested else segment.name, link))
             if trouble is not None and trouble.transit is not None:
                 parts.append((trouble.cause, trouble.transit))
-        return parts
+        return [(name, addends(transit)) for name, transit in parts]
 
     def _heard(self, parts: list[Part], fault: Fault | None, *, to_mobile: bool) -> Heard:
         voice = self._voice
         mobile = voice.mobile if to_mobile else None
         if mobile is not None:
-            parts = [*parts, ("mobile", mobile.transit)]
-        whole = joined(transit for _, transit in parts)
+            parts = [*parts, ("mobile", addends(mobile.transit))]
+        whole = summed([part for _, part in parts])
         late = voice.buffer.late_share(whole.jitter)
         lost = 1.0 - (1.0 - whole.loss) * (1.0 - late)
         delay = self._delay(whole, to_mobile=to_mobile)
@@ -267,13 +267,13 @@ class Hearing:
         """Rate a path; where the far end transcodes, its loss is that of a second leg."""
         voice = self._voice
         far = voice.mobile.codec if to_mobile and voice.mobile is not None else None
-        whole = joined(transit for _, transit in parts)
-        ours = whole if far is None else joined(transit for name, transit in parts if name != "mobile")
+        whole = summed([part for _, part in parts])
+        ours = whole if far is None else summed([part for name, part in parts if name != "mobile"])
         late = Transit(voice.buffer.late_share(whole.jitter))
         heard = joined([ours, late])
         legs = [Leg(codec, heard.loss, heard.burst_ratio)]
         if far is not None:
-            beyond = joined(transit for name, transit in parts if name == "mobile")
+            beyond = summed([part for name, part in parts if name == "mobile"])
             legs.append(Leg(far, beyond.loss, beyond.burst_ratio))
         return rate(legs, self._delay(whole, to_mobile=to_mobile))
 
