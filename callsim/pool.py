@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
@@ -92,7 +93,8 @@ class Together(Generic[Part]):
 
     def play(self, streams: Sequence[tuple[int, int]], deadline: float) -> Iterator[tuple[int, int, Part]]:
         """Play (number, years) as processes are free; none begins after the deadline (monotonic seconds)."""
-        waiting = list(reversed(streams))
+        # What is kept of the first streams is large to send, so this process plays from the front.
+        waiting = deque(streams)
         running: dict[Future[Part], tuple[int, int]] = {}
         try:
             while waiting or running:
@@ -105,7 +107,7 @@ class Together(Generic[Part]):
                     number, years = waiting.pop()
                     running[self._helpers.submit(_play, *self._sent, number, years)] = (number, years)
                 if waiting:
-                    number, years = waiting.pop()
+                    number, years = waiting.popleft()
                     yield number, years, _played(self._work, number, years)
                 done, _ = wait(running, timeout=0.0 if waiting else NAP, return_when=FIRST_COMPLETED)
                 for future in done:
