@@ -42,12 +42,19 @@ def _play(work: int, pickled: bytes, number: int, years: int) -> Any:  # noqa: A
 
 
 def _played(work: Work[Part], number: int, years: int) -> Part:
-    """Play a stream without the cycle collector, which would walk the growing record again and again."""
+    """Play a stream without the cycle collector, which would walk the growing record again and again.
+
+    Objects of a stream know each other, so that they are collected at its end: they alone, since all that
+    there was before is left aside meanwhile.
+    """
     was_on = gc.isenabled()
     gc.disable()
+    gc.freeze()
     try:
         return work.play(number, years)
     finally:
+        gc.collect()
+        gc.unfreeze()
         if was_on:
             gc.enable()
 

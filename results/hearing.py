@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -245,18 +245,9 @@ class _Mixture:
                     had[1] += total
 
 
-_mixtures: WeakKeyDictionary[Condition, _Mixture] = WeakKeyDictionary()
-"""Of conditions that are alive: the streams of a process meet the same ones again and again."""
-
-
+@lru_cache(maxsize=256)
 def _mixture_of(condition: Condition) -> _Mixture:
-    found = _mixtures.get(condition)
-    if found is None:
-        found = _mixtures[condition] = _mixed(condition)
-    return found
-
-
-def _mixed(condition: Condition) -> _Mixture:
+    """Work it out, once for what the streams of a process meet again and again."""
     branches = condition.branches
     shares = np.stack([b.share for b in branches]) if branches else np.empty((0, HOURS_PER_WEEK))
     none = np.zeros(HOURS_PER_WEEK)

@@ -58,7 +58,7 @@ class State:
     condition: Condition
     down: bool
     """Whether the service is down in some hour of the week."""
-    carried: tuple[list[float], ...]
+    carried: tuple[Floats, ...]
     """Calls in progress in each hour of the week, in erlangs: of all trunks, then of each."""
     watches: tuple[Watch | None, ...] = ()
     """For each trunk what the rule on failing calls sees, then for each what that on poor calls sees.
@@ -86,7 +86,7 @@ class Conditions:
         self.hearing = Hearing(tables) if tables.voice is not None else None
         self._trunks = len(self._policy.trunks) if self._policy else 0
         self._segments = len(tables.voice.segments) if tables.voice else 0
-        idle = (zeros().tolist(),) * (self._trunks + 1)
+        idle = (zeros(),) * (self._trunks + 1)
         both = (ones, ones) if self._inbound else None
         down = Condition("platform down", ones, directions=both)
         self._platform_down = State(down, down=True, carried=idle)
@@ -119,7 +119,7 @@ class Conditions:
         if not key[0]:
             return self._platform_down
         if self._policy is None:
-            erlangs = (self._rate * self._hold).tolist()
+            erlangs = self._rate * self._hold
             return State(Condition("nominal", zeros()), down=False, carried=(erlangs,))
         tally = Tally(zeros(), zeros(), zeros())
         codes = key[1 : 1 + self._trunks]
@@ -247,7 +247,7 @@ class Conditions:
             self._directions(failing),
         )
         down = bool(whole.max() > self._tables.down_above)
-        return State(condition, down, tuple(carried.tolist()), self._watches(tally, segments))
+        return State(condition, down, tuple(carried), self._watches(tally, segments))
 
     def _mixture(self, carrier: int, fault: Fault | None, segments: list[Fault | None]) -> Mixture:
         return unheard(fault) if self.hearing is None else self.hearing.mixture(carrier, fault, segments)

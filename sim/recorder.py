@@ -52,7 +52,7 @@ class Recorder:
         self._record_nominal = record_nominal
         self._rows: list[Any] = []
         """Seven figures for each row, flat."""
-        self._drops: list[tuple[float, float, list[float]]] = []
+        self._drops: list[tuple[float, float, Floats]] = []
         self._cause_ids: dict[tuple[str, ...], int] = {(): 0}
         self._incidents: list[Incident] = []
         self._start = -math.inf
@@ -84,8 +84,8 @@ class Recorder:
         self._opener = index
         self._start = now
 
-    def drop(self, now: float, share: float, carried: list[float]) -> None:
-        """Count the share of the calls in progress that is lost, of `carried` in each hour of the week."""
+    def drop(self, now: float, share: float, carried: Floats) -> None:
+        """Count the share of the calls in progress that is lost, of `carried` (168,) by hour of the week."""
         if now >= 0.0:
             self._drops.append((now, share, carried))
 

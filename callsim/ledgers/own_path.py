@@ -58,8 +58,7 @@ class _Rater:
         self._modes = sorted(self._failures(), key=lambda mode: (severity(tables.faults[mode[1]]), mode[1]))
         self._carriers = {carrier.name: number for number, carrier in enumerate(tables.carriers)}
         self._faults = {fault.cause: fault for fault in tables.faults if fault.cause}
-        self._known: dict[tuple[int, Shown], tuple[Condition, Condition]] = {}
-        """What a condition becomes, with the condition itself so that its id stays its own."""
+        self._rated = lru_cache(maxsize=256)(self._rate)
 
     def faults(self, plan: LedgerPlan, incidents: Incidents) -> list[Stretches]:
         """Tell when each of the segments' failures lasted, in POSIX seconds, in the order of `_modes`."""
@@ -128,14 +127,10 @@ class _Rater:
         own = (segment for segment, own in zip(self._segments, self._own, strict=True) if own)
         return {segment.name: _BLAMES.get(segment.name, Blame.CUSTOMER) for segment in own}
 
-    def _rated(self, condition: Condition, shown: Shown) -> Condition:
+    def _rate(self, condition: Condition, shown: Shown) -> Condition:
         """Rate the calls of a condition while the segments show these faults."""
-        key = (id(condition), shown)
-        if key not in self._known:
-            branches = tuple(self._branches(condition, shown))
-            rated = replace(condition, branches=branches)
-            self._known[key] = condition, replace(rated, failing=failing_share(rated, self._tables.failing))
-        return self._known[key][1]
+        rated = replace(condition, branches=tuple(self._branches(condition, shown)))
+        return replace(rated, failing=failing_share(rated, self._tables.failing))
 
     def _branches(self, condition: Condition, shown: Shown) -> Iterator[Branch]:
         """Give the ways in which calls connect, each as the customer hears it."""
