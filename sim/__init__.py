@@ -34,6 +34,7 @@ def simulate(tables: Tables, streams: Iterable[tuple[int, int]], seed: int) -> I
     """
     conditions = _conditions(tables)
     for number, years in streams:
+        conditions.tidy()
         stream = Stream(tables, conditions, seed, number)
         length = float(tables.zone.year_starts(years)[-1])
         timeline, incidents = stream.run(length)

@@ -35,6 +35,8 @@ NEVER = 1e-12
 """A way to connect that fewer calls take is left out."""
 RARE = 1e-7
 """Calls a second, some three a year: a trunk with fewer is not watched."""
+MOST_STATES, KEPT_STATES = 600, 400
+"""Between streams, where there are more states than the first, so many are kept."""
 REGISTERING = 20
 """Steps in which phones come back after a failover."""
 
@@ -68,7 +70,7 @@ class State:
 
 
 class Conditions:
-    """All states met so far, each explored once."""
+    """The states met so far, each explored when it is met; those met last come last in `_known`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -105,11 +107,25 @@ class Conditions:
 
     def look(self, key: Key) -> tuple[int, State]:
         """Find the condition of a state, with its number."""
-        found = self._known.get(key)
+        found = self._known.pop(key, None)
         if found is None:
-            found = self._known[key] = len(self.states), self._explore(key)
+            found = len(self.states), self._explore(key)
             self.states.append(found[1])
+        self._known[key] = found
         return found
+
+    def tidy(self) -> None:
+        """Forget the states that were not met for longest, if there are many; numbers change with it.
+
+        In many years ever more states are met that hardly ever come again. Watches stay: that equal ones are
+        the same is what streams go by, whatever their process has played before.
+        """
+        if len(self.states) <= MOST_STATES:
+            return
+        latest = [(key, state) for key, (_, state) in self._known.items() if key != self.nominal]
+        kept = [(self.nominal, self.states[0]), *latest[-KEPT_STATES:]]
+        self._known = {key: (number, state) for number, (key, state) in enumerate(kept)}
+        self.states = [state for _, state in kept]
 
     def number(self, key: Key) -> int:
         """Number of the condition of a state; the nominal one is 0."""

@@ -40,6 +40,7 @@ from carriers.hours import parse_hours
 from carriers.laws import Exponential, Lognormal, Weibull
 from results.timeline import ClosedBy
 from sim import simulate
+from sim.conditions import Conditions
 from sim.tables import Calendar, Change, Spare
 
 YEAR = 365 * DAY
@@ -269,6 +270,25 @@ def test_a_stream_is_the_same_whatever_the_process_has_run_before():
     *_, after = simulate(busy(), [(0, 1), (1, 2), (3, 1)], 7)
     assert same(alone.timeline, after.timeline)
     assert same(alone.incidents, after.incidents)
+
+
+def test_a_stream_is_the_same_though_its_process_has_forgotten_states(monkeypatch):
+    tables = busy()
+    conditions = Conditions(tables)
+    monkeypatch.setattr("sim._conditions", lambda _: conditions)
+    monkeypatch.setattr("sim.conditions.MOST_STATES", 10**6)
+    everything = list(simulate(tables, [(number, 1) for number in range(4)], 7))
+    met = len(conditions.states)
+    monkeypatch.setattr("sim.conditions.MOST_STATES", met // 3)
+    monkeypatch.setattr("sim.conditions.KEPT_STATES", met // 4)
+    for number in (2, 0, 3, 1):
+        again = next(iter(simulate(tables, [(number, 1)], 7)))
+        assert same(again.timeline, everything[number].timeline)
+        assert same(again.incidents, everything[number].incidents)
+    assert len(conditions.states) < met
+    conditions.tidy()
+    assert len(conditions.states) == met // 4 + 1
+    assert conditions.number(conditions.nominal) == 0
 
 
 @pytest.mark.parametrize(("seed", "stream"), [(7, 4), (8, 3)])
