@@ -245,7 +245,7 @@ class _Mixture:
                     had[1] += total
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=200)
 def _mixture_of(condition: Condition) -> _Mixture:
     """Work it out, once for what the streams of a process meet again and again."""
     branches = condition.branches

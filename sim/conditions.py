@@ -35,7 +35,7 @@ NEVER = 1e-12
 """A way to connect that fewer calls take is left out."""
 RARE = 1e-7
 """Calls a second, some three a year: a trunk with fewer is not watched."""
-MOST_STATES, KEPT_STATES = 600, 400
+MOST_STATES, KEPT_STATES = 450, 300
 """Between streams, where there are more states than the first, so many are kept."""
 REGISTERING = 20
 """Steps in which phones come back after a failover."""

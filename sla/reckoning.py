@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,22 +114,37 @@ def reckon(made: Assessment, ledger: Ledger, months: Floats, rng: np.random.Gene
     )
 
 
-def merge_reckonings(parts: Sequence[Reckoning]) -> Reckoning:
-    """Join streams of one agreement, in the order given."""
+def merge_reckonings(parts: list[Reckoning]) -> Reckoning:
+    """Join streams of one agreement, in the order given.
+
+    The list is emptied: of many years each column is let go as soon as it is joined.
+    """
     if not parts:
         raise ValueError("parts(=0) must be at least one")
-    objectives = range(len(parts[0].actual))
+    first = parts[0]
+    columns = {name: [getattr(part, name) for part in parts] for name in _COLUMNS}
+    actual, met = (
+        [list(column) for column in zip(*(getattr(part, name) for part in parts), strict=True)]
+        for name in ("actual", "met")
+    )
+    why_not = [next((p.why_not[n] for p in parts if p.why_not[n]), None) for n in range(len(first.why_not))]
+    not_assessed = dict.fromkeys(text for part in parts for text in part.not_assessed)
+    outages = sum(part.eligible_outages for part in parts)
+    del first
+    parts.clear()
 
-    def joined(name: str) -> Any:  # noqa: ANN401 - numbers or flags, as the column has it
-        return np.concatenate([getattr(part, name) for part in parts])
+    def joined(arrays: list[Any]) -> Any:  # noqa: ANN401 - numbers or flags, as the column has it
+        whole = np.concatenate(arrays)
+        arrays.clear()
+        return whole
 
     return Reckoning(
-        actual=tuple(np.concatenate([part.actual[n] for part in parts]) for n in objectives),
-        met=tuple(np.concatenate([part.met[n] for part in parts]) for n in objectives),
-        why_not=tuple(next((p.why_not[n] for p in parts if p.why_not[n]), None) for n in objectives),
-        not_assessed=tuple(dict.fromkeys(text for part in parts for text in part.not_assessed)),
-        eligible_outages=sum(part.eligible_outages for part in parts),
-        **{name: joined(name) for name in _COLUMNS},
+        actual=tuple(map(joined, actual)),
+        met=tuple(map(joined, met)),
+        why_not=tuple(why_not),
+        not_assessed=tuple(not_assessed),
+        eligible_outages=outages,
+        **{name: joined(columns[name]) for name in _COLUMNS},
     )
 
 

@@ -58,7 +58,7 @@ class _Rater:
         self._modes = sorted(self._failures(), key=lambda mode: (severity(tables.faults[mode[1]]), mode[1]))
         self._carriers = {carrier.name: number for number, carrier in enumerate(tables.carriers)}
         self._faults = {fault.cause: fault for fault in tables.faults if fault.cause}
-        self._rated = lru_cache(maxsize=256)(self._rate)
+        self._rated = lru_cache(maxsize=200)(self._rate)
 
     def faults(self, plan: LedgerPlan, incidents: Incidents) -> list[Stretches]:
         """Tell when each of the segments' failures lasted, in POSIX seconds, in the order of `_modes`."""
