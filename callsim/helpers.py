@@ -49,9 +49,6 @@ _ready: Helpers | None = None
 def begun(count: int) -> Iterator[None]:
     """Begin to start helpers, for whatever asks for no more within."""
     global _ready  # noqa: PLW0603 - the work asks far from here, through code that need not know
-    if count < 1:
-        yield
-        return
     with Helpers(count) as _ready:
         try:
             yield
