@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -107,14 +107,12 @@ class _Part(NamedTuple):
     reckonings: tuple[Reckoning, ...]
 
 
-def _merged(parts: list[_Part]) -> _Part:
-    """Join parts in the order given; the list is emptied, so that their memory can be let go meanwhile."""
+def _merged(parts: Sequence[_Part]) -> _Part:
+    """Join parts in the order given."""
     from sla.reckoning import merge_reckonings  # noqa: PLC0415 - brings pydantic, which workers may not need
 
-    agreements = [list(streams) for streams in zip(*(part.reckonings for part in parts), strict=True)]
     summary = merge([part.summary for part in parts])
-    parts.clear()
-    return _Part(summary, tuple(map(merge_reckonings, agreements)))
+    return _Part(summary, merge_reckonings([part.reckonings for part in parts]))
 
 
 @dataclass(frozen=True)
@@ -191,18 +189,8 @@ class _Tally:
 
     def total(self) -> _Part:
         """Sum in the order of the streams' numbers: sums of floats depend on it in their last digits."""
-        return _merged(self._in_order())
-
-    def close(self) -> _Part:
-        """Do as `total`, and let go what has come in."""
-        parts = self._in_order()
-        self.blocks.clear()
-        self.parts.clear()
-        return _merged(parts)
-
-    def _in_order(self) -> list[_Part]:
         by_first = {block * BLOCK: part for block, part in self.blocks.items()} | self.parts
-        return [by_first[number] for number in sorted(by_first)]
+        return _merged([by_first[number] for number in sorted(by_first)])
 
 
 def run_study(
@@ -251,7 +239,7 @@ def run_study(
         partial = f"a worker process died after {tally.years} years"
     if not tally.numbers:
         raise NothingSimulatedError(partial or "no stream was played")
-    summary, reckonings = tally.close()
+    summary, reckonings = tally.total()
     if goal.precision is not None and half_width is not None:
         missed = half_width(summary) > goal.precision
     kept = tuple(tally.kept[number] for number in sorted(tally.kept))

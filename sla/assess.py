@@ -27,7 +27,12 @@ def assess(
     """
     if span is not None and not ledger.start <= span[0] < span[1] <= ledger.end:
         raise ValueError(f"span(={span}) must lie in the record, [{ledger.start}, {ledger.end})")
-    case = Case(terms, ledger, customer, span)
+    return assess_case(Case(terms, ledger, customer, span))
+
+
+def assess_case(case: Case) -> Assessment:
+    """Do as `assess`."""
+    terms, customer = case.terms, case.customer
     down = case.downtime()
     judged = tuple(judge(case, objective) for objective in terms.objectives)
     lacking: dict[str, None] = dict.fromkeys(down.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -43,8 +43,19 @@ class Case:
     terms: Terms
     ledger: Ledger
     customer: Customer
-    span: tuple[float, float] | None
+    span: tuple[float, float] | None = None
     _downtime: dict[str, Counted] = field(default_factory=dict)
+    of_service: dict[tuple[Objective, View], tuple[Windows, Floats]] = field(default_factory=dict)
+    """What was measured of objectives that are not about how calls sound."""
+
+    def heard_by(self, customer: Customer, ledger: Ledger) -> Case:
+        """Return the case of a customer for whom all is the same but how the calls sound.
+
+        What was worked out here is taken over, unless the terms count calls that sound bad as failing.
+        """
+        if set(self.terms.measured.failing) - {"not_connected"}:
+            return Case(self.terms, ledger, customer, self.span)
+        return replace(self, customer=customer, ledger=ledger)
 
     def downtime(self, scope: str | None = None) -> Counted:
         """Downtime of a scope, by default that of the terms."""
@@ -112,10 +123,22 @@ def _measured(case: Case, objective: Objective, view: View) -> tuple[Windows, Fl
         raise CannotJudgeError(f"it holds only for a customer who has {' and '.join(missing)}")
     if objective.name == "asr":
         raise CannotJudgeError("the record has no answered calls")
+    if isinstance(objective, Voice):
+        return _of_voice(case, objective)
+    if (objective, view) not in case.of_service:
+        case.of_service[objective, view] = _of_service(case, objective, view)
+    return case.of_service[objective, view]
+
+
+def _of_service(case: Case, objective: Objective, view: View) -> tuple[Windows, Floats]:
     if isinstance(objective, Answered):
         return _of_requests(case, objective)
-    if isinstance(objective, PostDialDelay | Ner | Voice):
-        return _of_calls(case, objective, view)
+    if isinstance(objective, Ner):
+        down = case.downtime(objective.scope)
+        windows = _windows_of_calls(case, objective)
+        return windows, call_success(case, down, getattr(down, view), windows, ("not_connected",))
+    if isinstance(objective, PostDialDelay):
+        return _of_delays(case, objective)
     return _of_outages(case, objective, view)
 
 
@@ -245,15 +268,14 @@ def _broken(objective: Objective, actual: Floats) -> Flags:
     return np.asarray(so_far - kept >= objective.consecutive)
 
 
-def _of_calls(case: Case, objective: Objective, view: View) -> tuple[Windows, Floats]:
+def _windows_of_calls(case: Case, objective: Ner | PostDialDelay | Voice) -> Windows:
     if (scope := objective.scope or case.terms.scope) != CORE_VOICE:
         raise CannotJudgeError(f"the record has no calls of {scope}")
-    windows = case.windows(objective)
-    if isinstance(objective, Ner):
-        down = case.downtime(objective.scope)
-        return windows, call_success(case, down, getattr(down, view), windows, ("not_connected",))
-    if isinstance(objective, Voice):
-        return windows, _of_voice(case, objective, windows)
+    return case.windows(objective)
+
+
+def _of_delays(case: Case, objective: PostDialDelay) -> tuple[Windows, Floats]:
+    windows = _windows_of_calls(case, objective)
     ways, shares = ways_of(_calls(case))
     calls = _in_windows(case, objective, windows, shares, slice(None))
     delay = late_percentile(ways, calls, _LATE_SHARE, objective.target)
@@ -262,16 +284,16 @@ def _of_calls(case: Case, objective: Objective, view: View) -> tuple[Windows, Fl
     return windows, delay
 
 
-def _of_voice(case: Case, objective: Voice, windows: Windows) -> Floats:
+def _of_voice(case: Case, objective: Voice) -> tuple[Windows, Floats]:
     """Measure how the connected calls of each window sounded."""
-    calls, terms = case.ledger.calls, case.terms
+    windows, calls, terms = _windows_of_calls(case, objective), case.ledger.calls, case.terms
     sums = None
     if calls is not None:
         names, as_good = spoilers(terms.excludes, calls), terms.excluded_time == "counts_as_up"
         sums = sums_of(objective, calls, names, as_good)
     if sums is None:
         raise CannotJudgeError(f"the record has no {SOUND[objective.name]}")
-    return measured_of(objective, _in_windows(case, objective, windows, *sums))
+    return windows, measured_of(objective, _in_windows(case, objective, windows, *sums))
 
 
 def _in_windows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +62,10 @@ class Reckoning:
     not_assessed: tuple[str, ...]
     due: Floats
     """(w,) share owed if it is claimed."""
-    paid: Floats
-    """(w,) share owed and claimed."""
-    bonus: Floats
-    """(w,) share that the customer pays for what was exceeded."""
+    asked: Flags
+    """(w,) whether the customer claims what is owed."""
+    bonus: float
+    """Sum over the windows of the share that the customer pays for what was exceeded."""
     chronic: Flags
     """(w,) whether the chronic rule is fulfilled."""
     year_windows: Floats
@@ -80,6 +81,11 @@ class Reckoning:
     base: Floats
     """(y,) seconds that an availability is a share of: without excluded ones, or all."""
     eligible_outages: int
+
+    @property
+    def paid(self) -> Floats:
+        """(w,) share owed and claimed."""
+        return np.where(self.asked, self.due, 0.0)
 
 
 def reckon(made: Assessment, ledger: Ledger, months: Floats, rng: np.random.Generator) -> Reckoning:
@@ -101,8 +107,8 @@ def reckon(made: Assessment, ledger: Ledger, months: Floats, rng: np.random.Gene
         why_not=tuple(judged.not_assessed for judged in made.judged),
         not_assessed=made.not_assessed,
         due=credits.due,
-        paid=paid,
-        bonus=credits.bonus,
+        asked=asked,
+        bonus=float(credits.bonus.sum()),
         chronic=credits.chronic,
         year_windows=_sums(month // YEAR_MONTHS, np.ones(len(paid)), len(years) - 1),
         year_paid=_sums(month // YEAR_MONTHS, paid, len(years) - 1),
@@ -114,42 +120,37 @@ def reckon(made: Assessment, ledger: Ledger, months: Floats, rng: np.random.Gene
     )
 
 
-def merge_reckonings(parts: list[Reckoning]) -> Reckoning:
-    """Join streams of one agreement, in the order given.
+def merge_reckonings(streams: Sequence[tuple[Reckoning, ...]]) -> tuple[Reckoning, ...]:
+    """Join streams of the same agreements, in the order given; columns that are one stay one, for memory."""
+    known: dict[tuple[int, ...], NDArray[Any]] = {}
 
-    The list is emptied: of many years each column is let go as soon as it is joined.
-    """
-    if not parts:
-        raise ValueError("parts(=0) must be at least one")
-    first = parts[0]
-    columns = {name: [getattr(part, name) for part in parts] for name in _COLUMNS}
-    actual, met = (
-        [list(column) for column in zip(*(getattr(part, name) for part in parts), strict=True)]
-        for name in ("actual", "met")
-    )
-    why_not = [next((p.why_not[n] for p in parts if p.why_not[n]), None) for n in range(len(first.why_not))]
-    not_assessed = dict.fromkeys(text for part in parts for text in part.not_assessed)
-    outages = sum(part.eligible_outages for part in parts)
-    del first
-    parts.clear()
+    def joined(columns: Sequence[NDArray[Any]]) -> Any:  # noqa: ANN401 - numbers or flags, as the columns have
+        key = tuple(map(id, columns))
+        if key not in known:
+            known[key] = np.concatenate(columns)
+        return known[key]
 
-    def joined(arrays: list[Any]) -> Any:  # noqa: ANN401 - numbers or flags, as the column has it
-        whole = np.concatenate(arrays)
-        arrays.clear()
-        return whole
+    return tuple(_merged(parts, joined) for parts in zip(*streams, strict=True))
+
+
+def _merged(parts: tuple[Reckoning, ...], joined: Callable[[Sequence[NDArray[Any]]], Any]) -> Reckoning:
+    def each(name: str) -> Iterator[tuple[Any, ...]]:
+        """Give, for each objective, what the streams have."""
+        return zip(*(getattr(part, name) for part in parts), strict=True)
 
     return Reckoning(
-        actual=tuple(map(joined, actual)),
-        met=tuple(map(joined, met)),
-        why_not=tuple(why_not),
-        not_assessed=tuple(not_assessed),
-        eligible_outages=outages,
-        **{name: joined(columns[name]) for name in _COLUMNS},
+        actual=tuple(map(joined, each("actual"))),
+        met=tuple(map(joined, each("met"))),
+        why_not=tuple(next(filter(None, whys), None) for whys in each("why_not")),
+        not_assessed=tuple(dict.fromkeys(text for part in parts for text in part.not_assessed)),
+        bonus=sum(part.bonus for part in parts),
+        eligible_outages=sum(part.eligible_outages for part in parts),
+        **{name: joined([getattr(part, name) for part in parts]) for name in _COLUMNS},
     )
 
 
 _COLUMNS = (
-    *("due", "paid", "bonus", "chronic", "year_windows", "year_paid", "month_paid"),
+    *("due", "asked", "chronic", "year_windows", "year_paid", "month_paid"),
     *("eligible", "claimed", "base"),
 )
 

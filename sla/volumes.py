@@ -105,7 +105,9 @@ def _integrated(zone: Zone, start: Floats, end: Floats, table: Floats, which: In
     length = end - start
     shift = np.round(zone.local_array(start - zone.origin) - start)
     week, hour, rest = _split(start + shift)
-    found = table[which, hour] * length[:, None]
+    # Taking rows of a flat table is several times as fast as indexing by two columns.
+    found = np.take(table.reshape(-1, table.shape[2]), which * HOURS_PER_WEEK + hour, axis=0)
+    found *= length[:, None]
     (row,) = np.nonzero(rest + length > HOUR)
     if len(row):
         done = np.zeros((len(table), HOURS_PER_WEEK + 1, table.shape[2]))

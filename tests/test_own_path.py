@@ -11,7 +11,7 @@ from results.ledger import Blame
 from sim.voice import Hearing
 from sla.assess import assess
 from sla.assessment import Customer
-from sla.reckoning import Agreement
+from sla.reckoning import Agreement, merge_reckonings
 from sla.terms import Terms
 
 YEARS = 20
@@ -146,6 +146,45 @@ def test_customers_of_one_agreement_are_judged_by_what_each_hears(played, tables
     assert acme.tolist() == alone.tolist()
     # Interference and storms take a good 7 % and 1 % of the time, noise a quarter of a percent.
     assert np.mean(acme - plain) == pytest.approx(0.08, abs=0.02)
+
+
+def reckoned(played, tables, agreed_terms, *customers):
+    agreed = [Agreement(agreed_terms, Customer(name)) for name in customers]
+    return reckoner_of(played.scenario, tables, agreed)(played.stretch, SEED)
+
+
+BY_MINUTE = {"by": "error_rate", "over": "1m", "down_above": "5%", "at_least": "10 attempts"}
+
+
+def test_what_is_not_about_sound_is_worked_out_once_for_all(played, tables):
+    objectives = [
+        {"name": "availability", "at_least": "99.9%"},
+        {"name": "ner", "at_least": "99%"},
+        {"name": "poor_calls", "mos_below": 3.6, "at_most": "1%"},
+    ]
+    agreed = terms(objectives=objectives, measured={**BY_MINUTE, "failing": ["not_connected"]})
+    plain, acme = reckoned(played, tables, agreed, "plain", "acme")
+    (alone,) = reckoned(played, tables, agreed, "acme")
+    assert [acme.actual[n] is plain.actual[n] for n in range(3)] == [True, True, False]
+    for of_both, of_one in zip(acme.actual, alone.actual, strict=True):
+        np.testing.assert_allclose(of_both, of_one, rtol=1e-9)
+    # A fault of the carrier's makes some months differ from others.
+    assert len(np.unique(acme.actual[0])) > YEARS
+    plain, acme = merge_reckonings([(plain, acme), (plain, acme)])
+    assert [acme.actual[n] is plain.actual[n] for n in range(3)] == [True, True, False]
+    assert acme.actual[2].tolist() == [*alone.actual[2], *alone.actual[2]]
+
+
+def test_where_poor_calls_count_as_failing_availability_is_what_each_hears(played, tables):
+    agreed = terms(
+        objectives=[{"name": "availability", "at_least": "99.9%"}],
+        measured={**BY_MINUTE, "failing": ["not_connected", "poor_audio"]},
+    )
+    plain, acme = reckoned(played, tables, agreed, "plain", "acme")
+    (alone,) = reckoned(played, tables, agreed, "acme")
+    assert acme.actual[0].tolist() == alone.actual[0].tolist()
+    # Interference and storms take a good 8 % of the time.
+    assert np.mean(plain.actual[0] - acme.actual[0]) == pytest.approx(0.08, abs=0.02)
 
 
 def test_what_their_own_network_spoils_is_not_the_providers_matter(played, tables):

@@ -244,14 +244,15 @@ def finite(estimate: Estimate) -> Estimate | None:
 
 
 def _figures(agreement: Agreement, reckoning: Reckoning, again: Again) -> CreditFigures:
+    paid = reckoning.paid
     return _credit_figures(
         agreement.customer.name,
         agreement.terms.name,
-        reckoning.paid,
+        paid,
         again,
-        again.ratio(reckoning.year_paid, reckoning.year_windows, int(np.count_nonzero(reckoning.paid))),
+        again.ratio(reckoning.year_paid, reckoning.year_windows, int(np.count_nonzero(paid))),
         _share(again, reckoning.chronic),
-        float(reckoning.bonus.mean()) if len(reckoning.bonus) else 0.0,
+        reckoning.bonus / max(len(reckoning.due), 1),
         agreement.customer.fee,
         agreement.terms.currency,
         bool(agreement.terms.credits or agreement.terms.bonus),
@@ -265,12 +266,15 @@ def _portfolio(pairs: Sequence[tuple[Agreement, Reckoning]], again: Again) -> Cr
     if len(currencies) > 1 or (None in fees and any(fee is not None for fee in fees)):
         return None
     weights = np.array([1.0 if fee is None else fee for fee in fees])
-    months = np.stack([reckoning.month_paid for _, reckoning in pairs])
-    paid = weights @ months / weights.sum()
+    paid = np.zeros(len(pairs[0][1].month_paid))
+    for weight, (_, reckoning) in zip((weights / weights.sum()).tolist(), pairs, strict=True):
+        paid += weight * reckoning.month_paid
     by_year = paid.reshape(-1, 12).sum(axis=1)
-    # In the order of time, like everything that `again` is asked about.
-    when = np.concatenate([np.linspace(0.0, 1.0, len(made.chronic)) for _, made in pairs])
-    chronic = np.concatenate([made.chronic for _, made in pairs])[np.argsort(when, kind="stable")]
+    chronic = np.concatenate([made.chronic for _, made in pairs])
+    if isinstance(again, Draws):
+        # They tell by their order which draw windows are of.
+        when = np.concatenate([np.linspace(0.0, 1.0, len(made.chronic)) for _, made in pairs])
+        chronic = chronic[np.argsort(when, kind="stable")]
     return _credit_figures(
         None,
         ", ".join(dict.fromkeys(agreement.terms.name for agreement, _ in pairs)),

@@ -15,8 +15,9 @@ from carriers.calendars import Zone
 from results.timeline import Floats
 from sim import Tables
 from sim.draws import generator
-from sla.assess import assess
+from sla.assess import assess_case
 from sla.assessment import Assessment
+from sla.judging import Case
 from sla.reckoning import Agreement, Reckoning, matters, reckon
 
 if TYPE_CHECKING:
@@ -35,17 +36,18 @@ class LedgerReckoner:
         """Return what each agreement makes of the stream."""
         ledger = ledger_of(self.plan, stretch, seed)
         months = _months(self.plan.zone, stretch.years)
+        cases: dict[tuple[object, ...], Case] = {}
         made: dict[tuple[object, ...], Assessment] = {}
         with_path = {path.customer for path in self.tables.own_paths}
         found = []
         for agreement in self.agreements:
-            name, key = agreement.customer.name, matters(agreement)
-            if name in with_path:
-                key = (*key, name)
+            name, alike = agreement.customer.name, matters(agreement)
+            key = (*alike, name) if name in with_path else alike
             if key not in made:
                 own = customer_ledger(self.plan, ledger, name, seed, stretch.stream)
                 own = with_own_path(self.tables, self.plan, own, name, stretch.incidents)
-                made[key] = assess(agreement.terms, own, agreement.customer)
+                case = cases.setdefault(alike, Case(agreement.terms, own, agreement.customer))
+                made[key] = assess_case(case.heard_by(agreement.customer, own))
             rng = generator(seed, stretch.stream, f"claims/{name}")
             found.append(reckon(made[key], ledger, months, rng))
         return tuple(found)

@@ -126,16 +126,18 @@ def _blamed(
 ) -> tuple[Ints, tuple[tuple[Cause, ...], ...]]:
     """Say whose matter the causes of each piece are: those that have gone wrong are the provider's."""
     numbers: dict[tuple[Cause, ...], int] = {}
-    pairs, which = np.unique(np.stack([pieces.names, pieces.late]), axis=1, return_inverse=True)
+    bits, bits_of = np.unique(pieces.late, return_inverse=True)
+    pairs, which = np.unique(pieces.names * len(bits) + bits_of, return_inverse=True)
+    names_of, late_of = np.divmod(pairs, max(len(bits), 1))
     found = []
-    for names, late in pairs.T.tolist():
+    for names, late in zip(names_of.tolist(), bits[late_of].tolist(), strict=True):
         wrong = {work.cause for bit, work in enumerate(plan.planned) if late >> bit & 1}
         causes = tuple(
             Cause(Blame.PROVIDER if name in wrong else plan.blames[name], name)
             for name in timeline.cause_sets[names]
         )
         found.append(numbers.setdefault(causes or (Cause(Blame.PROVIDER),), len(numbers)))
-    return np.array(found, dtype=np.int32)[which.ravel()], tuple(numbers)
+    return np.array(found, dtype=np.int32)[which], tuple(numbers)
 
 
 def _notice_given(

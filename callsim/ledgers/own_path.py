@@ -78,11 +78,12 @@ class _Rater:
         begins, ends, of = cut(begins, ends, at)
         # Both the nominal condition and the state without faults are number 0, and so are they together.
         both = condition[of] * len(states) + state[np.searchsorted(at, begins, side="right")]
-        used, number = np.unique(np.append(0, both), return_inverse=True)
-        number = number[1:]
+        used = np.zeros(len(calls.conditions) * len(states), dtype=bool)
+        used[0], used[both] = True, True
+        number = (np.cumsum(used) - 1)[both]
         conditions = (
             self._rated(calls.conditions[pair // len(states)], known[pair % len(states)])
-            for pair in used.tolist()
+            for pair in np.flatnonzero(used).tolist()
         )
         return replace(
             calls,
