@@ -112,9 +112,9 @@ class Resampling:
         self.years, self.confidence = years, confidence
         self._first = np.arange(0, years, math.ceil(years / BLOCKS))
         blocks = len(self._first)
-        drawn = rng.integers(0, blocks, (resamples, blocks)) + blocks * np.arange(resamples)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=resamples * blocks).astype(np.float64)
-        self._weights = times.reshape(resamples, blocks)
+        self._weights = np.empty((resamples, blocks))
+        for weights in self._weights:
+            weights[:] = np.bincount(rng.integers(0, blocks, blocks), minlength=blocks)
 
     def ratio(self, x: Floats, y: Floats, count: int) -> Estimate:
         """Estimate sum(x) / sum(y), none negative, from values per year with `count` events behind them.

@@ -217,31 +217,41 @@ class _Mixture:
     """(k,) of `COLUMNS`, those to which they add anything."""
     table: Floats
     """(k, 168) what a call that is offered adds."""
+    shares: Floats
+    """(branches, 168) share of the calls that each way in which they connect has."""
     paths: tuple[Path, ...]
-    connected: Floats
-    """(paths, 168) share of the calls that connects so."""
-    sounds: tuple[Sound, ...]
-    rated: Floats
-    """(sounds, 168) share of the calls that sounds so."""
+    path: Index
+    """(branches,) of `paths`."""
+    rated: Index
+    """(r,) the branches whose calls have a MOS."""
     mos: Floats
-    """(sounds, 168) sum of their MOS, a call."""
+    """(r,) it."""
+    sounds: tuple[Sound, ...]
+    sound: Index
+    """(r,) of `sounds`."""
 
     def add(self, calls: Floats, connected: dict[Path, float], sounds: dict[Sound, list[float]]) -> None:
         """Add the calls offered in each hour of the week, (168,), by way and by how they sounded.
 
         `sounds` has the fields of `Rated`, as lists that are added to in place.
         """
-        for path, many in zip(self.paths, np.einsum("ph,h->p", self.connected, calls).tolist(), strict=True):
-            if many > 0.0:
-                connected[path] = connected.get(path, 0.0) + many
-        rated, mos = (np.einsum("sh,h->s", shares, calls).tolist() for shares in (self.rated, self.mos))
-        for sound, many, total in zip(self.sounds, rated, mos, strict=True):
-            if many > 0.0:
+        many = np.einsum("bh,h->b", self.shares, calls)
+        rated = many[self.rated]
+        by_path = np.bincount(self.path, many, len(self.paths)).tolist()
+        by_sound, mos = (
+            np.bincount(self.sound, weights, len(self.sounds)).tolist()
+            for weights in (rated, rated * self.mos)
+        )
+        for path, of_path in zip(self.paths, by_path, strict=True):
+            if of_path > 0.0:
+                connected[path] = connected.get(path, 0.0) + of_path
+        for sound, of_sound, total in zip(self.sounds, by_sound, mos, strict=True):
+            if of_sound > 0.0:
                 had = sounds.get(sound)
                 if had is None:
-                    sounds[sound] = [many, total]
+                    sounds[sound] = [of_sound, total]
                 else:
-                    had[0] += many
+                    had[0] += of_sound
                     had[1] += total
 
 
@@ -263,25 +273,18 @@ def _mixture_of(condition: Condition) -> _Mixture:
     sounds: dict[Sound, int] = {}
     path = [paths.setdefault(_path(branch), len(paths)) for branch in branches]
     rated = [(n, b.heard) for n, b in enumerate(branches) if b.heard and b.heard.mos is not None]
-    of = [sounds.setdefault(_sound(branches[n], heard), len(sounds)) for n, heard in rated]
-    own = shares[np.array([n for n, _ in rated], dtype=np.intp)]
-    mos = np.array([heard.mos for _, heard in rated])[:, None]
+    sound = [sounds.setdefault(_sound(branches[n], heard), len(sounds)) for n, heard in rated]
     return _Mixture(
-        np.array([COLUMNS.index(name) for name in rows], dtype=np.intp),
-        np.stack([*rows.values()]),
-        tuple(paths),
-        _summed(path, shares, len(paths)),
-        tuple(sounds),
-        _summed(of, own, len(sounds)),
-        _summed(of, own * mos, len(sounds)),
+        columns=np.array([COLUMNS.index(name) for name in rows], dtype=np.intp),
+        table=np.stack([*rows.values()]),
+        shares=shares,
+        paths=tuple(paths),
+        path=np.array(path, dtype=np.intp),
+        rated=np.array([n for n, _ in rated], dtype=np.intp),
+        mos=np.array([heard.mos for _, heard in rated], dtype=np.float64),
+        sounds=tuple(sounds),
+        sound=np.array(sound, dtype=np.intp),
     )
-
-
-def _summed(which: list[int], shares: Floats, many: int) -> Floats:
-    """Add up rows that belong to the same one of `many`."""
-    summed = np.zeros((many, HOURS_PER_WEEK))
-    np.add.at(summed, which, shares)
-    return summed
 
 
 def _of_sounds(heard: Sequence[Heard | None]) -> dict[str, list[float]]:
