@@ -33,14 +33,18 @@ class Row:
 Rows = Iterator[Row]
 
 
-def in_turns(*sides: Callable[[], float], rounds: int = ROUNDS) -> list[float]:
-    """Measure A B A B ...; return the median of each."""
+def in_turns(
+    *sides: Callable[[], float],
+    rounds: int = ROUNDS,
+    of: Callable[[list[float]], float] = statistics.median,
+) -> list[float]:
+    """Measure A B A B ...; return the median of each, or what `of` makes of them."""
     found: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
         for side, values in zip(sides, found, strict=True):
             gc.collect()  # what one side leaves behind is not for the other to clear away
             values.append(side())
-    return [statistics.median(values) for values in found]
+    return [of(values) for values in found]
 
 
 def table(rows: Rows, note: str) -> str:

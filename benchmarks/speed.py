@@ -109,11 +109,12 @@ def speed(times: float, _: int) -> Rows:
     whole = statistics.median(years_a_cpu_second(five, years) for _ in range(ROUNDS))
     yield Row("five-nines, one core", f"{whole:,.0f} years/s", "at least 150", whole >= 150)
     years = round(4000 * times)
+    # Whole seconds on both cores: what others take of them lengthens some turns by half, and shortens none.
     one, two, apart = in_turns(
-        lambda: seconds(years, 1), lambda: seconds(years, 2), lambda: seconds_apart(years // 2), rounds=3
+        lambda: seconds(years, 1), lambda: seconds(years, 2), lambda: seconds_apart(years // 2), of=min
     )
     yield Row(
-        f"five-nines, {years:,} years, one process against two",
+        f"five-nines, {years:,} years, one process against two, best of {ROUNDS}",
         f"{one:.1f} to {two:.1f} s: {one / two:.2f} "
         f"(two runs of half the years side by side, which is what the machine has: {one / apart:.2f})",
         "at least 1.8",
